@@ -1,0 +1,24 @@
+"""Who acts, what they do, and what stops them."""
+
+from .action import Action, ActionState
+from .agent import Agent, AgentKey, AgentState, AgentVersion
+from .breaker import Breaker, BreakerState, Bucket, Condition, Trip
+from .run import Checkpoint, Directive, Run, RunState
+
+__all__ = [
+    "Action",
+    "ActionState",
+    "Agent",
+    "AgentKey",
+    "AgentState",
+    "AgentVersion",
+    "Breaker",
+    "BreakerState",
+    "Bucket",
+    "Checkpoint",
+    "Condition",
+    "Directive",
+    "Run",
+    "RunState",
+    "Trip",
+]

@@ -1,0 +1,210 @@
+"""Actions: the breaker's evidence, the approval's subject, the idempotency ledger's entry."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Self
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from audit.ids import new_id
+
+from .agent import Agent
+from .breaker import Breaker
+from .run import Run
+from .visible import OfAgentQuerySet, scope_of
+
+
+class ActionState(models.TextChoices):
+    ALLOWED = "allowed", _("Allowed")
+    HELD = "held", _("Waiting for a person")
+    DENIED = "denied", _("Denied")
+    APPROVED = "approved", _("Approved")
+    REJECTED = "rejected", _("Rejected")
+    EXPIRED = "expired", _("Expired")
+    CANCELLED = "cancelled", _("Cancelled")
+    EXECUTING = "executing", _("Executing")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
+    UNKNOWN = "unknown", _("Outcome unknown")
+
+
+MAY_TAKE_EFFECT = (
+    ActionState.ALLOWED,
+    ActionState.HELD,
+    ActionState.APPROVED,
+    ActionState.EXECUTING,
+    ActionState.SUCCEEDED,
+    ActionState.UNKNOWN,
+)
+"""States that occupy an idempotency key: the write has happened, or may yet."""
+
+
+class ActionKind(models.TextChoices):
+    TOOL = "tool", _("Tool call")
+    MODEL = "model", _("Model call")
+    WRITE = "write", _("External write")
+
+
+class Decision(models.TextChoices):
+    """What was said about a held action."""
+
+    APPROVED = "approved", _("Approved")
+    EDITED = "edited", _("Approved with changes")
+    REJECTED = "rejected", _("Rejected")
+    ANSWERED = "answered", _("Answered")
+
+
+class ActionQuerySet(OfAgentQuerySet["Action"]):
+    def overdue(self) -> Self:
+        """Executing, but the outcome never came within the lease."""
+        return self.filter(
+            state=ActionState.EXECUTING, lease_until__lt=models.functions.Now()
+        )
+
+
+class Action(models.Model):
+    """One thing a run wants to do. See the state machine in the design; `transitions/action.py` moves it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="actions", db_index=False)
+    run = models.ForeignKey(Run, models.PROTECT, related_name="actions", db_index=False)
+    call_id = models.CharField(max_length=200)
+    kind = models.CharField(max_length=5, choices=ActionKind.choices, default=ActionKind.TOOL)
+    tool = models.CharField(max_length=200)
+    subject = models.CharField(max_length=500, blank=True)
+    item = models.CharField(max_length=500)
+    """What a loop is judged by: the subject, or a digest of the arguments where there is none."""
+    step = models.CharField(max_length=200, blank=True)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    idempotency_key = models.CharField(max_length=200, blank=True)
+    arguments = models.JSONField(default=dict)
+    approved_arguments = models.JSONField(null=True, blank=True)
+    digest = models.BinaryField(max_length=32)
+    """SHA-256 of what was proposed: a repeated call id must carry the same."""
+    approval_digest = models.BinaryField(max_length=32, null=True, blank=True)
+    """SHA-256 of what was approved; re-checked when the approval is consumed."""
+    policy_version = models.PositiveIntegerField(default=1)
+    state = models.CharField(max_length=10, choices=ActionState.choices)
+    gated = models.BooleanField(default=True)
+    code = models.CharField(max_length=40, blank=True)
+    state_reason = models.TextField(blank=True)
+    reason = models.TextField(blank=True)
+    """Why, in the agent's words. Hostile until shown escaped."""
+    amount = models.DecimalField(max_digits=24, decimal_places=6, null=True, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    estimated_tokens = models.PositiveBigIntegerField(default=0)
+    estimated_cost_usd = models.DecimalField(max_digits=18, decimal_places=6, default=0)
+    input_tokens = models.PositiveBigIntegerField(default=0)
+    output_tokens = models.PositiveBigIntegerField(default=0)
+    cost_usd = models.DecimalField(max_digits=18, decimal_places=6, default=0)
+    model = models.CharField(max_length=120, blank=True)
+    result = models.JSONField(null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    duration_ms = models.PositiveIntegerField(null=True, blank=True)
+    trace_url = models.CharField(max_length=1000, blank=True)
+    resume = models.JSONField(null=True, blank=True)
+    claim_id = models.CharField(max_length=100, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    probe_of = models.ForeignKey(
+        Breaker, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    probe_generation = models.PositiveIntegerField(null=True, blank=True)
+    decision = models.CharField(max_length=10, choices=Decision.choices, blank=True)
+    message = models.TextField(blank=True)
+    decided_by = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    """Held: when it expires. Approved: until when the approval may be used."""
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ActionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("action")
+        verbose_name_plural = _("actions")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["agent", "item", "created_at"], name="action_item"),
+            models.Index(fields=["run", "id"], name="action_of_run"),
+            models.Index(fields=["agent", "id"], name="action_of_agent"),
+            models.Index(
+                fields=["lease_until"],
+                name="action_executing",
+                condition=models.Q(state=ActionState.EXECUTING),
+            ),
+            models.Index(
+                fields=["agent", "run"],
+                name="action_open",
+                condition=models.Q(state__in=[ActionState.HELD, ActionState.APPROVED]),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "call_id"], name="call_is_proposed_once"),
+            models.UniqueConstraint(
+                fields=["agent", "idempotency_key"],
+                condition=~models.Q(idempotency_key="") & models.Q(state__in=MAY_TAKE_EFFECT),
+                name="idempotency_key_takes_effect_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=ActionState.values), name="action_state_is_known"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state=ActionState.EXECUTING)
+                | (~models.Q(claim_id="") & models.Q(lease_until__isnull=False)),
+                name="executing_action_is_claimed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tool} {self.subject}".strip()
+
+    def get_absolute_url(self) -> str:
+        return f"{self.run.get_absolute_url()}#action-{self.pk}"
+
+    @property
+    def record_name(self) -> str:
+        return f"agents.action:{self.pk}"
+
+    @property
+    def record_scope(self) -> dict[str, str]:
+        return scope_of(self.agent, self.run_id)
+
+    @property
+    def effective_arguments(self) -> dict[str, Any]:
+        """What is, or would be, executed."""
+        return self.arguments if self.approved_arguments is None else self.approved_arguments
+
+    @property
+    def is_edited(self) -> bool:
+        return self.approved_arguments is not None and self.approved_arguments != self.arguments
+
+    @property
+    def is_held(self) -> bool:
+        return self.state == ActionState.HELD
+
+    @property
+    def is_over(self) -> bool:
+        return self.state not in {
+            ActionState.ALLOWED,
+            ActionState.HELD,
+            ActionState.APPROVED,
+            ActionState.EXECUTING,
+        }
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    @property
+    def took(self) -> timedelta | None:
+        """Execution time: what the agent measured, else from claim to settlement."""
+        if self.duration_ms is not None:
+            return timedelta(milliseconds=self.duration_ms)
+        if self.claimed_at and self.settled_at:
+            return self.settled_at - self.claimed_at
+        return None

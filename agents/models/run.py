@@ -1,0 +1,182 @@
+"""Runs, what people tell them, and what they save."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from audit.ids import new_id
+
+from .agent import Agent, AgentVersion
+from .visible import OfAgentQuerySet, scope_of
+
+
+class RunState(models.TextChoices):
+    RUNNING = "running", _("Running")
+    PAUSED = "paused", _("Paused")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
+    TERMINATED = "terminated", _("Terminated")
+
+
+LIVE = (RunState.RUNNING, RunState.PAUSED)
+
+
+class RunQuerySet(OfAgentQuerySet["Run"]):
+    def live(self) -> Self:
+        return self.filter(state__in=LIVE)
+
+
+class Run(models.Model):
+    """One execution of an agent. Its sums are kept with every action, never counted."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="runs")
+    version = models.ForeignKey(
+        AgentVersion, models.SET_NULL, related_name="runs", null=True, blank=True
+    )
+    name = models.CharField(max_length=200)
+    key = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.RUNNING)
+    state_reason = models.TextField(blank=True)
+    control_version = models.PositiveIntegerField(default=1)
+    trace_url = models.URLField(max_length=1000, blank=True)
+    metadata = models.JSONField(default=dict)
+    output = models.JSONField(null=True, blank=True)
+    error = models.TextField(blank=True)
+    started_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    actions_count = models.PositiveIntegerField(default=0)
+    failures_count = models.PositiveIntegerField(default=0)
+    input_tokens = models.PositiveBigIntegerField(default=0)
+    output_tokens = models.PositiveBigIntegerField(default=0)
+    cost_usd = models.DecimalField(max_digits=18, decimal_places=6, default=0)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["agent", "-id"], name="run_of_agent"),
+            models.Index(
+                fields=["agent"],
+                name="run_live",
+                condition=models.Q(state__in=[RunState.RUNNING, RunState.PAUSED]),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent", "key"], condition=~models.Q(key=""), name="run_key_is_used_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=RunState.values), name="run_state_is_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=LIVE, finished_at=None)
+                | (~models.Q(state__in=LIVE) & models.Q(finished_at__isnull=False)),
+                name="run_over_has_an_end",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("run", args=[self.pk])
+
+    @property
+    def record_name(self) -> str:
+        return f"agents.run:{self.pk}"
+
+    @property
+    def record_scope(self) -> dict[str, str]:
+        return scope_of(self.agent, self.pk)
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE
+
+    @property
+    def is_paused(self) -> bool:
+        return self.state == RunState.PAUSED
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+class DirectiveKind(models.TextChoices):
+    INSTRUCTION = "instruction", _("Instruction")
+    STATE = "state", _("State")
+    LIMIT = "limit", _("Limit")
+    REVIEW = "review", _("Review")
+
+
+class DirectiveQuerySet(OfAgentQuerySet["Directive"]):
+    def waiting(self) -> Self:
+        return self.filter(acknowledged_at=None)
+
+
+class Directive(models.Model):
+    """Something a person wants the agent to do differently; repeated until the agent acknowledges it.
+
+    Without a run it waits for the next run of the agent.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="directives")
+    run = models.ForeignKey(
+        Run, models.CASCADE, related_name="directives", null=True, blank=True
+    )
+    kind = models.CharField(max_length=12, choices=DirectiveKind.choices)
+    body = models.JSONField()
+    by = models.CharField(max_length=200)
+    at = models.DateTimeField(auto_now_add=True)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DirectiveQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("directive")
+        verbose_name_plural = _("directives")
+        ordering = ["id"]
+        indexes = [
+            models.Index(
+                fields=["agent", "run"],
+                name="directive_waiting",
+                condition=models.Q(acknowledged_at=None),
+            ),
+            models.Index(fields=["run", "id"], name="directive_of_run"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} by {self.by}"
+
+
+class Checkpoint(models.Model):
+    """What a run saved to continue from. `version` grows by one with each save."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="checkpoints")
+    name = models.CharField(max_length=80)
+    version = models.PositiveIntegerField()
+    state = models.JSONField(null=True)
+    saved_at = models.DateTimeField()
+
+    if TYPE_CHECKING:
+        objects: ClassVar[models.Manager[Checkpoint]]
+
+    class Meta:
+        verbose_name = _("checkpoint")
+        verbose_name_plural = _("checkpoints")
+        constraints = [
+            models.UniqueConstraint(fields=["run", "name"], name="checkpoint_has_one_latest")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
