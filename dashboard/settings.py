@@ -1,0 +1,227 @@
+"""All settings, from the environment, safe when nothing is set. CONTRIBUTING.md lists the variables."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.utils.csp import CSP
+
+from dashboard import addresses, logs
+from dashboard.embedded.runtime import data_folder, private_file
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA = data_folder()
+
+
+def _flag(name: str) -> bool:
+    return os.environ.get(name, "").lower() in {"1", "true", "yes", "on"}
+
+
+def _words(name: str, default: str) -> list[str]:
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def _secret_key() -> str:
+    """The given one, else one made on the first start and kept: people stay signed in over a restart."""
+    if given := os.environ.get("WATCHFLOOR_SECRET_KEY"):
+        return given
+    kept = DATA / "secret-key"
+    if not kept.exists():
+        DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_file(kept, secrets.token_urlsafe(50))
+    return kept.read_text().strip()
+
+
+# -- who may reach us, under which address ---------------------------------------------------------
+
+DEBUG = _flag("WATCHFLOOR_DEBUG")
+SECRET_KEY = _secret_key()
+WATCHFLOOR_URL = os.environ.get("WATCHFLOOR_URL", "http://127.0.0.1:8000").rstrip("/")
+"""Where people and agents find us; links in notices start with it."""
+_address = urlsplit(WATCHFLOOR_URL)
+_https = _address.scheme == "https"
+
+ALLOWED_HOSTS = _words("WATCHFLOOR_HOSTS", "localhost,127.0.0.1,[::1]")
+if _address.hostname and _address.hostname not in ALLOWED_HOSTS and "WATCHFLOOR_HOSTS" not in os.environ:
+    ALLOWED_HOSTS.append(_address.hostname)
+CSRF_TRUSTED_ORIGINS = _words("WATCHFLOOR_ORIGINS", f"{_address.scheme}://{_address.netloc}")
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _https else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": [CSP.NONE],
+    "script-src": [CSP.SELF],
+    "style-src": [CSP.SELF],
+    "img-src": [CSP.SELF],
+    "font-src": [CSP.SELF],
+    "connect-src": [CSP.SELF],  # includes the websocket of the same origin
+    "manifest-src": [CSP.SELF],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+    "base-uri": [CSP.NONE],
+}
+
+# -- the parts -------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "people",
+    "audit",
+    "agents",
+    "reviews",
+    "dashboard",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "allauth",
+    "allauth.account",
+    "django_htmx",
+    "channels",
+    "pgtrigger",
+    "ninja",
+]
+
+# Every line is paid by every click of an operator. Static files, agents' hot calls and sockets never come here.
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",  # HSTS, nosniff, referrer, opener policy
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",  # second wall behind escaping
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",  # a typed address without its final slash still works
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "dashboard.sessions.PersonMiddleware",  # who is it: session and person in one query
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",  # for what does not read frame-ancestors
+    "allauth.account.middleware.AccountMiddleware",  # allauth does not start without it
+    "django_htmx.middleware.HtmxMiddleware",  # request.htmx: answer with a part of the page
+]
+
+ROOT_URLCONF = "dashboard.urls"
+ASGI_APPLICATION = "dashboard.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# -- truth: PostgreSQL; hints: Redis ---------------------------------------------------------------
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": addresses.database(os.environ.get("DATABASE_URL", "postgresql://watchfloor@localhost/watchfloor"))
+}
+# Under ASGI a request has a thread of its own, so only a pool keeps connections open between requests.
+DATABASES["default"]["OPTIONS"].update(
+    pool={"min_size": 2, "max_size": int(os.environ.get("WATCHFLOOR_DB_POOL", "12")), "timeout": 10},
+    prepare_threshold=2,
+    server_side_binding=True,  # without it psycopg writes values into the text, and no statement repeats
+)
+
+REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
+WATCHFLOOR_BELL = os.environ.get("WATCHFLOOR_BELL", "watchfloor")
+"""First part of every name used in Redis, so that several floors (and tests) can share one."""
+
+# Only sign-in attempts are counted here. In PostgreSQL, because a lost Redis must neither lock people out nor
+# let someone guess without limit.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "dashboard_cache"},
+}
+
+# -- work in the background ------------------------------------------------------------------------
+
+CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or addresses.broker(REDIS_URL)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {
+        "visibility_timeout": 300,  # a task of a killed worker runs again after this; the default is an hour
+        "global_keyprefix": f"{WATCHFLOOR_BELL}:",
+        "socket_connect_timeout": 2,
+    }
+    if "redis" in urlsplit(CELERY_BROKER_URL).scheme
+    else {}
+)
+CELERY_TASK_ALWAYS_EAGER = False
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True  # twice is harmless, never is not
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_PUBLISH_RETRY = False  # a request does not wait for Redis: a sweep finds what was not sent
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # the schedule is this file: nothing to keep on disk
+CELERY_BEAT_SCHEDULE = {
+    # Sent every two seconds and worthless after two: a worker that was away finds one, not a thousand.
+    "agents": {"task": "agents.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
+    "reviews": {"task": "reviews.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
+    "sessions": {"task": "dashboard.tasks.forget_sessions", "schedule": 3600.0, "options": {"expires": 600}},
+}
+
+# -- people ----------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "people.Person"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+
+SESSION_ENGINE = "dashboard.sessions"
+SESSION_COOKIE_NAME = "watchfloor_session"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+LOGIN_URL = "/sign-in/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/sign-in/"
+
+ACCOUNT_ADAPTER = "dashboard.sign_in.Adapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = "name"
+ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_PRESERVE_USERNAME_CASING = True
+ACCOUNT_PREVENT_ENUMERATION = True
+
+# -- files, time, words ----------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    # With debug on, files are served from where they are edited; else under names that carry their hash.
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "dashboard.static.HashedStorage"
+    },
+}
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = True
+
+LOGGING = logs.config(json=_flag("WATCHFLOOR_LOG_JSON"), level=os.environ.get("WATCHFLOOR_LOG", "WARNING").upper())
+LOGGING_CONFIG = "logging.config.dictConfig"

@@ -1,0 +1,54 @@
+"""For load balancers and scripts: does this process answer, and can it work?"""
+
+from __future__ import annotations
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+
+@require_safe
+@never_cache
+def livez(request: HttpRequest) -> JsonResponse:
+    """This process answers; says nothing about anything it needs."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> JsonResponse:
+    """503 without the database or with migrations to do; `degraded` without Redis, which nothing depends on."""
+    parts = {"database": _database(), "migrations": "unknown", "redis": _redis()}
+    if parts["database"] == "ok":
+        parts["migrations"] = _migrations()
+    if parts["migrations"] != "ok":
+        return JsonResponse({"status": "unavailable", **parts}, status=503)
+    return JsonResponse({"status": "ok" if parts["redis"] == "ok" else "degraded", **parts})
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select 1")
+    except DatabaseError:
+        return "unreachable"
+    return "ok"
+
+
+def _migrations() -> str:
+    executor = MigrationExecutor(connection)
+    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return f"{len(waiting)} to apply" if waiting else "ok"
+
+
+def _redis() -> str:
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1) as client:
+            client.ping()
+    except redis.RedisError:
+        return "unreachable"
+    return "ok"
