@@ -85,6 +85,8 @@ class Action(models.Model):
     """SHA-256 of what was proposed: a repeated call id must carry the same."""
     approval_digest = models.BinaryField(max_length=32, null=True, blank=True)
     """SHA-256 of what was approved; re-checked when the approval is consumed."""
+    report_digest = models.BinaryField(max_length=32, null=True, blank=True)
+    """SHA-256 of the outcome as reported: the same report again is harmless, another is refused."""
     policy_version = models.PositiveIntegerField(default=1)
     state = models.CharField(max_length=10, choices=ActionState.choices)
     gated = models.BooleanField(default=True)

@@ -1,0 +1,118 @@
+"""Routing of the hot doors, and the translation of every refusal into problem details."""
+
+from __future__ import annotations
+
+import logging
+import re
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from audit.errors import Refused
+
+from ..shapes import Malformed, Proposed, claim_decoder, decoded, propose_decoder, settle_decoder
+from . import actions, wait
+from .http import (
+    Gone,
+    Problem,
+    Receive,
+    Scope,
+    Send,
+    answer,
+    answer_problem,
+    key_hash,
+    query,
+    read_body,
+    wait_of,
+)
+
+logger = logging.getLogger(__name__)
+
+HEX = "[0-9a-fA-F]"
+UUID_PATTERN = f"{HEX}{{8}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{12}}"
+ROUTE = re.compile(
+    rf"/api/v1/(?:runs/(?P<run>{UUID_PATTERN})/(?P<of_run>actions|control|stream)"
+    rf"|actions/(?P<action>{UUID_PATTERN})(?:/(?P<of_action>claim|settle))?)/?"
+)
+
+METHODS = {
+    "actions": "POST",
+    "control": "GET",
+    "stream": "GET",
+    "claim": "POST",
+    "settle": "POST",
+    "read": "GET",
+}
+
+
+def matches(scope: Scope) -> bool:
+    """Whether this request is for the hot doors."""
+    return scope["type"] == "http" and ROUTE.fullmatch(scope["path"]) is not None
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """One request. Every refusal is an `application/problem+json` answer."""
+    try:
+        await route(scope, receive, send)
+    except Gone:
+        return
+    except Malformed as error:
+        await answer_problem(send, "malformed_json", f"The body is not JSON: {error}")
+    except Refused as refusal:
+        await answer_problem(send, refusal.code, refusal.detail)
+    except psycopg.errors.DataError as error:
+        await answer_problem(send, "invalid", str(error).split("\n")[0])
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        logger.warning("The database did not answer: %s", error)
+        await answer_problem(send, "unavailable", "The database does not answer. Try again.")
+
+
+async def route(scope: Scope, receive: Receive, send: Send) -> None:
+    found = ROUTE.fullmatch(scope["path"])
+    assert found is not None
+    door = found["of_run"] or found["of_action"] or "read"
+    if scope["method"] != METHODS[door]:
+        raise Problem("method_not_allowed", f"Use {METHODS[door]}.")
+    key = key_hash(scope)
+    body = await read_body(receive)
+    if door == "actions":
+        await propose(send, key, UUID(found["run"]), body)
+    elif door == "claim":
+        request = decoded(claim_decoder, body)
+        await answer(send, 200, await actions.claim(key, UUID(found["action"]), request))
+    elif door == "settle":
+        report = decoded(settle_decoder, body)
+        await answer(send, 200, await actions.settle(key, UUID(found["action"]), report))
+    else:
+        await look(door, scope, receive, send, key, UUID(found["run"] or found["action"]))
+
+
+async def propose(send: Send, key: bytes, run: UUID, body: bytes) -> None:
+    proposed = Proposed.of(decoded(propose_decoder, body))
+    judgement, told = await actions.propose(key, run, proposed)
+    headers = []
+    if judgement.retry_after_s:
+        headers.append((b"retry-after", b"%d" % judgement.retry_after_s))
+    await answer(send, 202 if judgement.admission == "held" else 200, told, *headers)
+
+
+async def look(
+    door: str, scope: Scope, receive: Receive, send: Send, key: bytes, subject: UUID
+) -> None:
+    """Read, wait or stream: nothing is locked."""
+    agent = await actions.agent_of(key)
+    if agent is None:
+        raise Problem("unauthorized", "This key is not known, or it was revoked.")
+    if door == "stream":
+        await wait.stream(receive, send, agent.id, subject)
+        return
+    params = query(scope)
+    seconds = wait_of(params)
+    if door == "control":
+        work = wait.wait_for_control(
+            agent.id, subject, wait=seconds, seen=params.get("seen", "")
+        )
+    else:
+        work = wait.wait_for_action(agent.id, subject, seconds)
+    await answer(send, 200, await wait.unless_gone(receive, work))

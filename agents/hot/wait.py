@@ -1,0 +1,209 @@
+"""Waiting without a thread or a database connection: register, read the truth, sleep, read again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from audit.bell import hub
+
+from .actions import mark_delivered, read_action, read_control
+from .http import Gone, Receive, Send, answer
+
+LOOK_AGAIN_S = 10.0
+LOOK_AGAIN_ALONE_S = 1.0
+HEARTBEAT_S = 15.0
+
+_background: set[asyncio.Task[None]] = set()
+
+
+class Waiter:
+    """Set by a ring of any of its topics."""
+
+    def __init__(self, *topics: str) -> None:
+        self.rung = asyncio.Event()
+        self.topics: set[str] = set()
+        self._ends = [hub.subscribe(topic, self._ring) for topic in topics]
+
+    def _ring(self, topic: str) -> None:
+        self.topics.add(topic)
+        self.rung.set()
+
+    def end(self) -> None:
+        for end in self._ends:
+            end()
+
+    async def sleep(self, longest: float) -> set[str]:
+        """Until rung, but look again by yourself now and then: a lost ring costs time, not an answer."""
+        patience = LOOK_AGAIN_S if hub.connected else LOOK_AGAIN_ALONE_S
+        try:
+            async with asyncio.timeout(min(longest, patience)):
+                await self.rung.wait()
+        except TimeoutError:
+            pass
+        self.rung.clear()
+        topics, self.topics = self.topics, set()
+        return topics
+
+
+@contextmanager
+def waiting(*topics: str) -> Any:
+    waiter = Waiter(*topics)
+    try:
+        yield waiter
+    finally:
+        waiter.end()
+
+
+async def until(
+    read: Callable[[], Awaitable[Any]],
+    done: Callable[[Any], bool],
+    *,
+    wait: float,
+    topics: tuple[str, ...],
+) -> Any:
+    """What `read` gives once `done` says so, or when `wait` seconds are over."""
+    if not wait:
+        return await read()
+    loop = asyncio.get_running_loop()
+    end = loop.time() + wait
+    with waiting(*topics) as waiter:
+        while True:
+            row = await read()
+            left = end - loop.time()
+            if done(row) or left <= 0:
+                return row
+            await waiter.sleep(left)
+
+
+async def wait_for_action(agent: UUID, action: UUID, wait: float) -> bytes:
+    """The action once it is no longer held; the decision then counts as delivered."""
+    row = await until(
+        lambda: read_action(agent, action),
+        lambda row: row.state != "held",
+        wait=wait,
+        topics=(f"action.{action}",),
+    )
+    if not row.delivered:
+        later(mark_delivered(action))
+    return bytes(row.json, "utf-8")
+
+
+async def wait_for_control(agent: UUID, run: UUID, *, wait: float, seen: str) -> bytes:
+    """What the run must obey, once it differs from what the agent has seen."""
+    row = await until(
+        lambda: read_control(agent, run),
+        lambda row: row.version != seen,
+        wait=wait if seen else 0,
+        topics=(f"control.{run}", f"control.{agent}"),
+    )
+    return bytes(row.json, "utf-8")
+
+
+def later(work: Any) -> None:
+    """Do it after the answer, without making the agent wait."""
+    task = asyncio.ensure_future(work)
+    _background.add(task)
+    task.add_done_callback(_background.discard)
+
+
+async def unless_gone(receive: Receive, work: Awaitable[bytes]) -> bytes:
+    """Do the work, but give up when the client hangs up. Raises Gone."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(hung_up(receive))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise Gone
+        return task.result()
+    finally:
+        gone.cancel()
+        task.cancel()
+
+
+async def hung_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def stream(receive: Receive, send: Send, agent: UUID, run: UUID) -> None:
+    """Server-sent events: `control` now and at every change, `action` at every decision."""
+    await read_control(agent, run)
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [
+                (b"content-type", b"text/event-stream"),
+                (b"cache-control", b"no-store"),
+                (b"x-accel-buffering", b"no"),
+            ],
+        }
+    )
+    gone = asyncio.ensure_future(hung_up(receive))
+    sending = asyncio.ensure_future(send_events(send, agent, run))
+    try:
+        await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            sending.result()
+    finally:
+        gone.cancel()
+        sending.cancel()
+
+
+async def send_events(send: Send, agent: UUID, run: UUID) -> None:
+    async for event in events(agent, run):
+        await send({"type": "http.response.body", "body": event, "more_body": True})
+
+
+async def events(agent: UUID, run: UUID) -> AsyncIterator[bytes]:
+    """The stream's events, for ever."""
+    seen = ""
+    with waiting(f"control.{run}", f"control.{agent}", f"decided.{run}") as waiter:
+        decided_since = await last_decision(run)
+        quiet_until = asyncio.get_running_loop().time() + HEARTBEAT_S
+        while True:
+            row = await read_control(agent, run)
+            if row.version != seen:
+                seen = row.version
+                yield b"event: control\ndata: %s\n\n" % row.json.encode()
+            decided, decided_since = await decisions(run, decided_since)
+            for action, text in decided:
+                yield b"event: action\ndata: %s\n\n" % text.encode()
+                later(mark_delivered(action))
+            await waiter.sleep(HEARTBEAT_S)
+            if asyncio.get_running_loop().time() >= quiet_until:
+                quiet_until = asyncio.get_running_loop().time() + HEARTBEAT_S
+                yield b": still here\n\n"
+
+
+async def last_decision(run: UUID) -> Any:
+    from .pool import one
+
+    row = await one(
+        "select max(decided_at) from agents_action where run_id = %(run)s", {"run": run}
+    )
+    return row[0]
+
+
+async def decisions(run: UUID, since: Any) -> tuple[list[tuple[UUID, str]], Any]:
+    """Actions decided after `since`, oldest first."""
+    from .pool import pool
+
+    async with pool().connection() as conn:
+        rows = await (
+            await conn.execute(
+                """select x.id, agents_action_json(x)::text as json, x.decided_at
+                     from agents_action x
+                    where x.run_id = %(run)s and x.decided_at > coalesce(%(since)s::timestamptz, '-infinity')
+                    order by x.decided_at limit 100""",
+                {"run": run, "since": since},
+            )
+        ).fetchall()
+    return [(r.id, r.json) for r in rows], rows[-1].decided_at if rows else since
+
+
+__all__ = ["answer", "stream", "unless_gone", "wait_for_action", "wait_for_control"]

@@ -1,0 +1,80 @@
+"""The one decision about a proposed action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .breakers import Verdict, first_trip, judge_proposal
+from .facts import AgentFacts, BreakerFacts, Proposal
+from .policy import judge_tool
+
+type Admission = Literal["allowed", "held", "denied", "replayed", "retry_later", "over"]
+
+PROBATION_RETRY_S = 2
+PAUSED_RETRY_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What to do with a proposal. `code` is stable for programs, `reason` a sentence.
+
+    `over` says that the run or agent is finished for good. With `trip`, that breaker opens; with
+    `probe`, the action is admitted as a probe of that breaker.
+    """
+
+    admission: Admission
+    code: str = ""
+    reason: str = ""
+    retry_after_s: int | None = None
+    trip: tuple[BreakerFacts, Verdict] | None = None
+    probe: BreakerFacts | None = None
+
+    @property
+    def needs_care(self) -> bool:
+        """A person is needed, or probation is counted: not for the fast path."""
+        return self.admission == "held" or self.trip is not None or self.probe is not None
+
+
+def judge(facts: AgentFacts, proposal: Proposal) -> Judgement:
+    """Stopped first, then tools and policy, then breakers, then probation."""
+    if stopped := judge_state(facts):
+        return stopped
+    ruling = judge_tool(
+        proposal.tool, proposal.arguments, tools=facts.tools, gates=facts.gates
+    )
+    if ruling.answer == "deny":
+        return Judgement("denied", "tool_not_listed", ruling.why)
+    if tripped := first_trip(facts.breakers, judge_proposal, proposal):
+        return Judgement(
+            "retry_later", "tripped", tripped[1].reason, PAUSED_RETRY_S, trip=tripped
+        )
+    probation = next((b for b in facts.breakers if b.state == "half_open"), None)
+    if probation and probation.probes_leased >= probation.probes_allowed:
+        return Judgement(
+            "retry_later",
+            "probation",
+            f"On probation: all {probation.probes_allowed} probes are out.",
+            PROBATION_RETRY_S,
+        )
+    if ruling.answer == "ask" or proposal.ask:
+        why = ruling.why or "The agent asks for a person."
+        return Judgement("held", "approval", why, probe=probation)
+    return Judgement("allowed", probe=probation)
+
+
+def judge_state(facts: AgentFacts) -> Judgement | None:
+    """Nothing runs after a stop."""
+    if facts.agent_state == "retired":
+        return Judgement("over", "retired", "This agent is retired.")
+    if facts.run_state == "terminated":
+        return Judgement("over", "terminated", facts.run_reason or "This run was terminated.")
+    if facts.run_state not in ("running", "paused"):
+        return Judgement("over", "run_finished", f"This run is {facts.run_state}.")
+    if facts.agent_state == "paused":
+        return Judgement("retry_later", "paused", facts.agent_reason, PAUSED_RETRY_S)
+    if facts.run_state == "paused":
+        return Judgement("retry_later", "paused", facts.run_reason, PAUSED_RETRY_S)
+    if any(b.state in ("open", "forced_open") for b in facts.breakers):
+        return Judgement("retry_later", "paused", "A breaker is open.", PAUSED_RETRY_S)
+    return None

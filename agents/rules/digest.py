@@ -1,0 +1,53 @@
+"""What an action is, in 32 bytes."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+import rfc8785
+
+LARGEST = 2**53 - 1
+"""RFC 8785 writes numbers as IEEE doubles; larger integers would not survive and are refused."""
+
+
+class NotCanonical(ValueError):
+    """The value has no RFC 8785 form: not finite, too large, or not JSON."""
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 JSON. Raises NotCanonical."""
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
+        raise NotCanonical(str(error)) from error
+
+
+def proposal_digest(*, tool: str, subject: str, arguments: dict[str, Any]) -> bytes:
+    """Tells a repeated proposal from another one with the same call id or idempotency key."""
+    return sha256(
+        canonical({"arguments": arguments, "subject": subject, "tool": tool})
+    ).digest()
+
+
+def approval_digest(
+    *, agent: str, run: str, tool: str, arguments: dict[str, Any], policy_version: int
+) -> bytes:
+    """What an approval binds: these arguments, for this agent and run, under this policy."""
+    return sha256(
+        canonical(
+            {
+                "agent": agent,
+                "arguments": arguments,
+                "operation": "execute",
+                "policy_version": policy_version,
+                "run": run,
+                "tool": tool,
+            }
+        )
+    ).digest()
+
+
+def item_of(*, subject: str, digest: bytes) -> str:
+    """The item a loop is judged by: its subject, or the tool with its arguments."""
+    return subject or f"sha256:{digest.hex()[:32]}"

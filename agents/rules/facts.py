@@ -1,0 +1,63 @@
+"""What the rules judge: plain values, read under lock, the same live and in replay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+
+class BreakerFacts(msgspec.Struct, frozen=True):
+    """One breaker and what its window holds now, before the proposal or outcome that is judged."""
+
+    id: str
+    condition: str
+    unit: str
+    scope: str
+    run_id: str | None
+    state: str
+    limit: Decimal
+    window_s: float
+    value: Decimal
+    generation: int
+    probes_allowed: int
+    probes_leased: int
+    probes_succeeded: int
+    probation_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFacts:
+    """What admission depends on besides the proposal itself."""
+
+    agent_state: str
+    agent_reason: str
+    run_state: str
+    run_reason: str
+    tools: list[str]
+    gates: dict[str, dict[str, str]]
+    now: datetime
+    breakers: list[BreakerFacts] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What is judged of a proposed action. Money in US dollars."""
+
+    tool: str
+    arguments: dict[str, Any]
+    estimated_tokens: int = 0
+    estimated_cost_usd: Decimal = Decimal(0)
+    ask: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an action ended: what it adds to the windows beyond what was reserved."""
+
+    failed: bool
+    tokens: int = 0
+    cost_usd: Decimal = Decimal(0)

@@ -1,0 +1,217 @@
+"""What agents send, as typed shapes. Unknown fields are refused, sizes are capped."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from audit.errors import Invalid
+
+from .rules.digest import NotCanonical, canonical, item_of, proposal_digest
+from .rules.facts import Proposal
+
+ARGUMENTS_BYTES = 256 * 1024
+OPAQUE_BYTES = 64 * 1024
+LARGEST_MONEY = Decimal(10) ** 11
+
+type Id = Annotated[str, Meta(min_length=1, max_length=200)]
+type Tokens = Annotated[int, Meta(ge=0, le=10**12)]
+type Kind = Literal["tool", "model", "write"]
+type Link = Annotated[str, Meta(max_length=1000, pattern=r"^(https?://\S+)?$")]
+type Queue = Annotated[str, Meta(min_length=1, max_length=80)]
+type Lease = Annotated[int, Meta(ge=1, le=86_400)]
+
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class Malformed(Exception):
+    """The body is not JSON."""
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Base of what agents send."""
+
+
+class Step(Request):
+    """What proposals and observations have in common."""
+
+    tool: Id
+    kind: Kind = "tool"
+    arguments: msgspec.Raw = msgspec.Raw(b"{}")
+    subject: Annotated[str, Meta(max_length=500)] = ""
+    step: Annotated[str, Meta(max_length=200)] = ""
+    attempt: Annotated[int, Meta(ge=1, le=10_000)] = 1
+    trace_url: Link = ""
+
+    def parsed_arguments(self) -> dict[str, Any]:
+        """The arguments as values. Raises Invalid when they are no object, too large or not JSON."""
+        return parsed_object(bytes(self.arguments), "arguments", ARGUMENTS_BYTES)
+
+
+class Propose(Step):
+    """`POST /runs/{id}/actions`."""
+
+    call_id: Id
+    idempotency_key: Annotated[str, Meta(max_length=200)] = ""
+    claim_id: Annotated[str, Meta(max_length=100)] = ""
+    lease_s: Lease = 300
+    estimated_tokens: Tokens = 0
+    estimated_cost_usd: Decimal = Decimal(0)
+    ask: bool = False
+    reason: Annotated[str, Meta(max_length=4000)] = ""
+    amount: Decimal | None = None
+    currency: Annotated[str, Meta(pattern=r"^([A-Z]{3})?$")] = ""
+    queue: Queue = "approvals"
+    expires_in_s: Annotated[int, Meta(ge=10, le=2_592_000)] = 86_400
+    resume: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Observation(Step):
+    """One thing that was done without asking."""
+
+    id: Id
+    outcome: Literal["succeeded", "failed"]
+    input_tokens: Tokens = 0
+    output_tokens: Tokens = 0
+    cost_usd: Decimal = Decimal(0)
+    model: Annotated[str, Meta(max_length=120)] = ""
+    result: Any = None
+    error: Failure | None = None
+    started_at: str | None = None
+    duration_ms: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+
+
+class Failure(Request):
+    """What went wrong, as the agent says it."""
+
+    type: Annotated[str, Meta(max_length=200)] = ""
+    message: Annotated[str, Meta(max_length=20_000)] = ""
+
+
+class Observations(Request):
+    """`POST /runs/{id}/observations`."""
+
+    observations: Annotated[list[Observation], Meta(min_length=1, max_length=500)]
+
+
+class Claim(Request):
+    """`POST /actions/{id}/claim`."""
+
+    claim_id: Annotated[str, Meta(max_length=100)] = ""
+    lease_s: Lease = 300
+
+
+class Settle(Request):
+    """`POST /actions/{id}/settle`."""
+
+    outcome: Literal["succeeded", "failed", "interrupted"]
+    claim_id: Annotated[str, Meta(max_length=100)] = ""
+    input_tokens: Tokens = 0
+    output_tokens: Tokens = 0
+    cost_usd: Decimal = Decimal(0)
+    model: Annotated[str, Meta(max_length=120)] = ""
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: Failure | None = None
+    duration_ms: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    trace_url: Link = ""
+
+    def report_digest(self) -> bytes:
+        """Tells the same report from another one; how long it took and who claimed do not matter."""
+        return sha256(
+            b"|".join(
+                (
+                    self.outcome.encode(),
+                    str(self.input_tokens).encode(),
+                    str(self.output_tokens).encode(),
+                    str(self.cost_usd.normalize()).encode(),
+                    canonical(parsed(bytes(self.result), "result", OPAQUE_BYTES)),
+                    msgspec.json.encode(self.error),
+                )
+            )
+        ).digest()
+
+
+def decoded[T: Request](decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """The body as its shape. Raises Malformed (no JSON) or Invalid (names the field)."""
+    try:
+        request = decoder.decode(body or b"{}")
+    except msgspec.ValidationError as error:
+        raise Invalid(str(error)) from error
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Malformed(str(error)) from error
+    if NUL.search(body):
+        raise Invalid("Text must not contain the character U+0000.")
+    return request
+
+
+def parsed(raw: bytes, field: str, limit: int) -> Any:
+    if len(raw) > limit:
+        raise Invalid(f"{field} is larger than {limit // 1024} KiB.")
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Malformed(f"{field}: {error}") from error
+
+
+def parsed_object(raw: bytes, field: str, limit: int) -> dict[str, Any]:
+    value = parsed(raw, field, limit)
+    if not isinstance(value, dict):
+        raise Invalid(f"{field} must be an object.")
+    return value
+
+
+def checked_money(value: Decimal, field: str) -> Decimal:
+    """Money is finite, not negative, and of a size that fits."""
+    if not value.is_finite() or value < 0 or value >= LARGEST_MONEY:
+        raise Invalid(f"{field} must be a decimal from 0 to below {LARGEST_MONEY:,}.")
+    return value
+
+
+class Proposed(msgspec.Struct, frozen=True):
+    """A checked proposal, with what is derived from it."""
+
+    request: Propose
+    arguments: dict[str, Any]
+    digest: bytes
+    item: str
+
+    @classmethod
+    def of(cls, request: Propose) -> Proposed:
+        """Check what types cannot. Raises Invalid or Malformed."""
+        arguments = request.parsed_arguments()
+        parsed(bytes(request.resume), "resume", OPAQUE_BYTES)
+        checked_money(request.estimated_cost_usd, "estimated_cost_usd")
+        if request.amount is not None and (
+            not request.amount.is_finite() or abs(request.amount) >= Decimal(10) ** 15
+        ):
+            raise Invalid("amount must be a finite decimal below 10^15.")
+        digest = digest_of(tool=request.tool, subject=request.subject, arguments=arguments)
+        return cls(request, arguments, digest, item_of(subject=request.subject, digest=digest))
+
+    def as_judged(self) -> Proposal:
+        return Proposal(
+            tool=self.request.tool,
+            arguments=self.arguments,
+            estimated_tokens=self.request.estimated_tokens,
+            estimated_cost_usd=self.request.estimated_cost_usd,
+            ask=self.request.ask,
+        )
+
+
+def digest_of(*, tool: str, subject: str, arguments: dict[str, Any]) -> bytes:
+    """The proposal's digest. Raises Invalid when the arguments have no canonical form."""
+    try:
+        return proposal_digest(tool=tool, subject=subject, arguments=arguments)
+    except NotCanonical as error:
+        raise Invalid(f"arguments: {error}. Send large or very precise numbers as text.") from error
+
+
+propose_decoder = msgspec.json.Decoder(Propose)
+claim_decoder = msgspec.json.Decoder(Claim)
+settle_decoder = msgspec.json.Decoder(Settle)
+observations_decoder = msgspec.json.Decoder(Observations)

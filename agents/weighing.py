@@ -1,0 +1,327 @@
+"""From facts to what is to be written: the part of admission, claim and settlement that both doors share.
+
+No I/O here. The hot door and the ordinary verbs read the same rows, call these, and run the same SQL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from audit.errors import Conflict, NotFound, Refused
+from audit.ids import new_id
+
+from .rules.admission import Judgement, judge, judge_state
+from .rules.breakers import first_trip, judge_outcome
+from .rules.digest import approval_digest
+from .rules.facts import AgentFacts, BreakerFacts, Outcome
+from .rules.policy import ANY
+from .shapes import Claim, Proposed, Settle, checked_money
+from .statements import (
+    WRITE_ADMISSION,
+    WRITE_ADMISSION_OF_RUN,
+    WRITE_DENIAL,
+    WRITE_SETTLEMENT,
+    WRITE_SETTLEMENT_OF_RUN,
+)
+
+breakers_decoder = msgspec.json.Decoder(list[BreakerFacts])
+gates_decoder = msgspec.json.Decoder(dict[str, dict[str, str]])
+encode = msgspec.json.Encoder(decimal_format="string").encode
+
+
+class Unauthorized(Refused):
+    """No such key, or it was revoked."""
+
+    code = "unauthorized"
+
+
+class Row(Protocol):
+    """A row of one of the facts functions; columns as there."""
+
+    def __getattr__(self, name: str) -> Any: ...
+
+
+class Seen(NamedTuple):
+    """The proposal was answered before; this is its action."""
+
+    action: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A judgement, with the statement and parameters that write it (none for `retry_later`)."""
+
+    judgement: Judgement
+    statement: str = ""
+    params: dict[str, Any] | None = None
+
+
+def weigh_proposal(row: Row | None, proposed: Proposed, run_id: Any) -> Weighed | Seen:
+    """Judge a proposal by its facts. Raises Unauthorized, NotFound or Conflict."""
+    if row is None:
+        raise Unauthorized("This key is not known, or it was revoked.")
+    if row.run_state is None:
+        raise NotFound("This agent has no such run.")
+    if row.seen is not None:
+        if bytes(row.seen_digest) != proposed.digest:
+            raise Conflict("This call id or idempotency key was used for another action.")
+        return Seen(row.seen)
+    facts = agent_facts(row)
+    judgement = judge(facts, proposed.as_judged())
+    if judgement.admission == "over":
+        raise Conflict(judgement.reason, code=judgement.code)
+    if judgement.admission == "retry_later":
+        return Weighed(judgement)
+    return Weighed(
+        judgement,
+        statement_for(judgement, facts.breakers),
+        admission_params(row, proposed, judgement, run_id),
+    )
+
+
+def agent_facts(row: Row) -> AgentFacts:
+    return AgentFacts(
+        agent_state=row.agent_state,
+        agent_reason=row.agent_reason,
+        run_state=row.run_state,
+        run_reason=row.run_reason,
+        tools=row.tools,
+        gates=gates_decoder.decode(row.gates),
+        now=row.now_at,
+        breakers=breakers_decoder.decode(row.breakers),
+    )
+
+
+def statement_for(judgement: Judgement, breakers: list[BreakerFacts]) -> str:
+    if judgement.admission == "denied":
+        return WRITE_DENIAL
+    return WRITE_ADMISSION_OF_RUN if counts_runs(breakers) else WRITE_ADMISSION
+
+
+def counts_runs(breakers: list[BreakerFacts]) -> bool:
+    """Whether some breaker looks at what one run does, so that runs need buckets of their own."""
+    return any(b.scope == "run" and b.condition != "repeats" for b in breakers)
+
+
+def admission_params(
+    row: Row, proposed: Proposed, judgement: Judgement, run_id: Any
+) -> dict[str, Any]:
+    """Parameters of WRITE_ADMISSION and WRITE_DENIAL."""
+    request, now = proposed.request, row.now_at
+    claimed = judgement.admission == "allowed" and request.claim_id
+    held = judgement.admission == "held"
+    probe = judgement.probe
+    return {
+        "action": new_id(),
+        "agent": row.agent_id,
+        "team": row.team_id,
+        "run": run_id,
+        "now": now,
+        "call_id": request.call_id,
+        "kind": request.kind,
+        "tool": request.tool,
+        "subject": request.subject,
+        "item": proposed.item,
+        "step": request.step,
+        "attempt": request.attempt,
+        "idempotency_key": request.idempotency_key,
+        "arguments": bytes(request.arguments).decode(),
+        "digest": proposed.digest,
+        "policy_version": row.policy_version,
+        "state": "executing" if claimed else judgement.admission,
+        "code": judgement.code,
+        "state_reason": judgement.reason,
+        "reason": request.reason,
+        "amount": request.amount,
+        "currency": request.currency,
+        "estimated_tokens": request.estimated_tokens,
+        "estimated_cost_usd": request.estimated_cost_usd,
+        "trace_url": request.trace_url,
+        "resume": None
+        if bytes(request.resume) == b"null"
+        else bytes(request.resume).decode(),
+        "claim_id": request.claim_id if claimed else "",
+        "claimed_at": now if claimed else None,
+        "lease_until": now + timedelta(seconds=request.lease_s) if claimed else None,
+        "expires_at": now + timedelta(seconds=request.expires_in_s) if held else None,
+        "probe_of": probe.id if probe else None,
+        "probe_generation": probe.generation if probe else None,
+        "entry_kind": f"action.{judgement.admission}",
+        "summary": f"{request.tool} {request.subject}".strip(),
+        "data": encode(
+            {
+                "tool": request.tool,
+                "digest": proposed.digest.hex(),
+                "policy_version": row.policy_version,
+                "code": judgement.code,
+                "claimed": bool(claimed),
+            }
+        ).decode(),
+        "count_actions": 1,
+        "count_failures": 0,
+        "count_tokens": request.estimated_tokens,
+        "count_cost": request.estimated_cost_usd,
+    }
+
+
+def checked_action(row: Row | None) -> Row:
+    if row is None:
+        raise Unauthorized("This key is not known, or it was revoked.")
+    if row.state is None:
+        raise NotFound("This agent has no such action.")
+    return row
+
+
+def weigh_claim(row: Row | None, action: Any, request: Claim) -> dict[str, Any] | None:
+    """Parameters of WRITE_CLAIM, or None when this very claim was answered before.
+
+    Everything is checked again: stops, the tool list, the approval's validity and what it binds.
+    """
+    row = checked_action(row)
+    if row.state == "executing":
+        if request.claim_id and request.claim_id == row.claim_id:
+            return None
+        raise Conflict("This action was claimed already.", code="already_claimed")
+    if row.state not in ("allowed", "approved"):
+        raise Conflict(f"This action is {row.state}.", code="not_claimable")
+    if stopped := judge_state(agent_facts(row)):
+        raise Conflict(stopped.reason or "Paused.", code=stopped.code)
+    if row.tool not in row.tools and ANY not in row.tools:
+        raise Conflict(
+            f"{row.tool} is no longer among the tools this agent may use.", code="not_claimable"
+        )
+    if row.state == "approved":
+        check_approval(row)
+    return {
+        "agent": row.agent_id,
+        "team": row.team_id,
+        "run": row.run_id,
+        "action": action,
+        "now": row.now_at,
+        "claim_id": request.claim_id or str(new_id()),
+        "lease_until": row.now_at + timedelta(seconds=request.lease_s),
+        "entry_kind": "action.executing",
+        "summary": row.tool,
+        "data": encode({"tool": row.tool, "was": row.state}).decode(),
+    }
+
+
+def check_approval(row: Row) -> None:
+    if row.expires_at is not None and row.expires_at <= row.now_at:
+        raise Conflict("The approval was not used in time.", code="approval_expired")
+    digest = approval_digest(
+        agent=str(row.agent_id),
+        run=str(row.run_id),
+        tool=row.tool,
+        arguments=msgspec.json.decode(row.arguments),
+        policy_version=row.approval_policy,
+    )
+    if row.approval_digest is None or bytes(row.approval_digest) != digest:
+        raise Conflict("The approval does not bind these arguments.", code="not_claimable")
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What to write at an outcome. With `needs_care` the ordinary verb must do it."""
+
+    params: dict[str, Any]
+    statement: str
+    trip: Any = None
+    needs_care: bool = False
+
+
+def weigh_settlement(row: Row | None, action: Any, request: Settle) -> Settlement | None:
+    """Judge an outcome; None when this very report was answered before."""
+    row = checked_action(row)
+    checked_money(request.cost_usd, "cost_usd")
+    digest = request.report_digest()
+    if row.state in ("succeeded", "failed"):
+        if row.report_digest is not None and bytes(row.report_digest) == digest:
+            return None
+        raise Conflict(f"This action {row.state} already.", code="already_settled")
+    if row.state not in ("executing", "unknown"):
+        if request.outcome == "interrupted" and row.state in ("allowed", "approved"):
+            return None
+        raise Conflict(f"This action is {row.state}; claim it first.", code="not_claimed")
+    if request.claim_id and request.claim_id != row.claim_id:
+        raise Conflict("Another process holds the claim.", code="not_your_claim")
+    breakers = breakers_decoder.decode(row.breakers)
+    tokens = request.input_tokens + request.output_tokens - row.estimated_tokens
+    cost = request.cost_usd - row.estimated_cost_usd
+    failed = request.outcome == "failed"
+    trip = first_trip(breakers, judge_outcome, Outcome(failed, tokens, cost))
+    if request.outcome == "interrupted" and row.state == "unknown":
+        raise Conflict("This action's claim ran out already.", code="not_claimed")
+    return Settlement(
+        params=settlement_params(row, action, request, digest, tokens, cost),
+        statement=WRITE_SETTLEMENT_OF_RUN if counts_runs(breakers) else WRITE_SETTLEMENT,
+        trip=trip if request.outcome != "interrupted" else None,
+        needs_care=trip is not None or row.state == "unknown" or row.probe_of is not None,
+    )
+
+
+def settlement_params(
+    row: Row, action: Any, request: Settle, digest: bytes, tokens: int, cost: Decimal
+) -> dict[str, Any]:
+    """Parameters of WRITE_SETTLEMENT and WRITE_RELEASE."""
+    failed = request.outcome == "failed"
+    result = bytes(request.result)
+    return {
+        "agent": row.agent_id,
+        "team": row.team_id,
+        "run": row.run_id,
+        "action": action,
+        "now": row.now_at,
+        "state": request.outcome,
+        "input_tokens": request.input_tokens,
+        "output_tokens": request.output_tokens,
+        "cost_usd": request.cost_usd,
+        "model": request.model,
+        "trace_url": request.trace_url,
+        "result": None if result == b"null" else result.decode(),
+        "error": None if request.error is None else encode(request.error).decode(),
+        "duration_ms": request.duration_ms,
+        "report_digest": digest,
+        "count_actions": 0,
+        "count_failures": int(failed),
+        "count_tokens": tokens,
+        "count_cost": cost,
+        "entry_kind": f"action.{request.outcome}",
+        "summary": row.tool,
+        "data": encode(
+            {
+                "tool": row.tool,
+                "input_tokens": request.input_tokens,
+                "output_tokens": request.output_tokens,
+                "cost_usd": str(request.cost_usd),
+                "was": row.state,
+            }
+        ).decode(),
+    }
+
+
+def admission_answer(
+    judgement: Judgement, *, action: str | None, control: str
+) -> bytes:
+    """The Admission as JSON; `action` and `control` are JSON already."""
+    head = encode(
+        {
+            "admission": judgement.admission,
+            "code": judgement.code,
+            "reason": judgement.reason,
+            "retry_after_s": judgement.retry_after_s,
+        }
+    )
+    return b'%s,"action":%s,"control":%s}' % (
+        head[:-1],
+        (action or "null").encode(),
+        control.encode(),
+    )
+
+
+REPLAYED = Judgement("replayed", "", "Seen before; this is how it stands now.")
