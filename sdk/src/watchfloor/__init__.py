@@ -1,0 +1,41 @@
+"""Ask before acting: the Watchfloor client for AI agents. See README.md for the surface."""
+
+from watchfloor.errors import (
+    Answered,
+    ApiError,
+    Cancelled,
+    Conflict,
+    Denied,
+    Expired,
+    HandedOver,
+    OutcomeUnknown,
+    Paused,
+    Refused,
+    Rejected,
+    ResultNotStored,
+    RunFinished,
+    StepTimeout,
+    StillHeld,
+    Stopped,
+    Terminated,
+    Unauthorized,
+    Unparseable,
+    Unreachable,
+    VersionConflict,
+    WatchfloorError,
+)
+from watchfloor.models import (
+    Action,
+    Admission,
+    Control,
+    Directive,
+    Found,
+    HandOver,
+    NotFound,
+    Review,
+    RunInfo,
+    Stop,
+    Usage,
+    Version,
+)
+from watchfloor.options import Backoff

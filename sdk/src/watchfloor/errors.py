@@ -1,0 +1,146 @@
+"""What can go wrong, as one small tree: catch the branch you can act upon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from watchfloor.models import Action, Review
+
+
+class WatchfloorError(Exception):
+    """Anything this package raises by itself."""
+
+
+class Unreachable(WatchfloorError):
+    """The control plane did not answer in time. Nothing gated was done (fail closed)."""
+
+
+class ApiError(WatchfloorError):
+    """The server refused a request (RFC 9457). `code` is stable, `detail` is for people."""
+
+    def __init__(self, status: int, code: str, detail: str, body: dict[str, Any] | None = None):
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.body = body or {}
+
+
+class Unauthorized(ApiError):
+    """The key is unknown or was revoked."""
+
+
+class Conflict(ApiError):
+    """Someone or something was there first; `code` says how."""
+
+
+class RunFinished(Conflict):
+    """The run is over: it can neither be continued nor act."""
+
+
+class VersionConflict(Conflict):
+    """The checkpoint was changed by somebody else; load it again."""
+
+    @property
+    def current_version(self) -> int:
+        return int(self.body.get("current_version", 0))
+
+
+class Stopped(WatchfloorError):
+    """The agent must not go on now."""
+
+    def __init__(self, reason: str = ""):
+        super().__init__(reason or type(self).__name__.lower())
+        self.reason = reason
+
+
+class Terminated(Stopped):
+    """A person (or the retirement of the agent) ended this run for good."""
+
+
+class Paused(Stopped):
+    """The run is paused and the caller asked not to wait."""
+
+
+class Refused(WatchfloorError):
+    """The action will not happen. `message` is meant for the model."""
+
+    def __init__(self, message: str = "", action: Action | None = None):
+        super().__init__(message or type(self).__name__.lower())
+        self.message = message
+        self.action = action
+
+
+class Denied(Refused):
+    """A rule forbids it, whoever asks: `code` is `tool_not_listed` or `policy`."""
+
+    def __init__(self, code: str, reason: str = "", action: Action | None = None):
+        super().__init__(reason or code, action)
+        self.code = code
+        self.reason = reason
+
+
+class Rejected(Refused):
+    """A person said no; `message` is what they said."""
+
+
+class Answered(Refused):
+    """A person answered instead of letting it happen; `message` is the answer."""
+
+
+class Expired(Refused):
+    """Nobody decided in time, or the approval was not used in time."""
+
+
+class Cancelled(Refused):
+    """The request was withdrawn."""
+
+
+class StillHeld(WatchfloorError, TimeoutError):
+    """`wait(timeout)` is over and nobody has decided yet. The request still stands."""
+
+    def __init__(self, action: Action):
+        super().__init__(f"{action.tool} still waits for a person")
+        self.action = action
+
+
+class StepTimeout(WatchfloorError, TimeoutError):
+    """One attempt took longer than its `timeout`."""
+
+
+class OutcomeUnknown(WatchfloorError):
+    """It may or may not have happened, and nothing here can tell. A person will look."""
+
+    def __init__(self, action: Action, because: str = ""):
+        super().__init__(
+            f"the outcome of {action.tool} ({action.call_id}) is unknown"
+            + (f": {because}" if because else "")
+        )
+        self.action = action
+
+
+class ResultNotStored(WatchfloorError):
+    """It did happen, earlier, but its result was not JSON, so it cannot be given again."""
+
+    def __init__(self, action: Action):
+        super().__init__(f"{action.tool} ({action.call_id}) succeeded, its result was not stored")
+        self.action = action
+
+
+class Unparseable(WatchfloorError):
+    """No attempt gave output that parses. `raw` is the last output, `error` why it failed."""
+
+    def __init__(self, raw: Any, error: BaseException):
+        super().__init__(f"output did not parse: {error}")
+        self.raw = raw
+        self.error = error
+
+
+class HandedOver(WatchfloorError):
+    """Every way failed and the work now waits for a person, as `review`."""
+
+    def __init__(self, review: Review, error: BaseException | None = None):
+        super().__init__(f"handed over to {review.queue}: {review.title}")
+        self.review = review
+        self.error = error

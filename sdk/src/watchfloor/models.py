@@ -1,0 +1,199 @@
+"""The nouns of the protocol, as frozen dataclasses. Unknown fields of newer servers are ignored."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, TypeVar
+
+Json = Any
+"""Whatever `json.dumps` takes: None, bool, int, float, str, list, dict with str keys."""
+
+OnUnreachable = Literal["closed", "open"]
+Kind = Literal["tool", "model", "write"]
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True)
+class Directive:
+    """What a person wants changed. `kind` is `instruction`, `state`, `limit` or `review`."""
+
+    id: str
+    kind: str
+    body: dict[str, Any] = field(default_factory=dict)
+    by: str = ""
+    at: str = ""
+
+    @property
+    def text(self) -> str:
+        """The instruction in words; empty for the other kinds."""
+        return str(self.body.get("text", "")) if self.kind == "instruction" else ""
+
+
+@dataclass(frozen=True)
+class Control:
+    """What the agent must obey now. `version` is opaque and changes when anything here does."""
+
+    state: str = "running"
+    reason: str = ""
+    version: str = ""
+    directives: tuple[Directive, ...] = ()
+    hold_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a run must not act. It stays readable where a framework ate the exception."""
+
+    kind: Literal["paused", "terminated", "finished"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run as the server knows it."""
+
+    id: str
+    name: str = ""
+    key: str | None = None
+    state: str = "running"
+    state_reason: str = ""
+    version: str | None = None
+    trace_url: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    control: Control = Control()
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing a run wants to do. `arguments` are the effective ones: act on these."""
+
+    id: str
+    run_id: str = ""
+    call_id: str = ""
+    kind: str = "tool"
+    tool: str = ""
+    subject: str | None = None
+    state: str = "proposed"
+    requested_arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    decision: str | None = None
+    message: str | None = None
+    decided_by: str | None = None
+    decided_at: str | None = None
+    expires_at: str | None = None
+    claim_id: str | None = None
+    lease_until: str | None = None
+    result: Json = None
+    error: dict[str, Any] | None = None
+    resume: Json = None
+    hold_id: str | None = None
+    reason: str | None = None
+
+    @property
+    def is_edited(self) -> bool:
+        """A person changed the arguments."""
+        return self.arguments != self.requested_arguments
+
+    @property
+    def lease_ends(self) -> datetime | None:
+        return parse_time(self.lease_until)
+
+
+@dataclass(frozen=True)
+class Admission:
+    """The answer to a proposal: `allowed`, `held`, `denied`, `replayed` or `retry_later`."""
+
+    admission: str
+    code: str = ""
+    reason: str = ""
+    retry_after_s: float | None = None
+    action: Action | None = None
+    control: Control | None = None
+
+
+@dataclass(frozen=True)
+class Review:
+    """Work handed to people. `decision` is `resolved`, `retried`, `discarded` or empty."""
+
+    id: str
+    key: str = ""
+    queue: str = ""
+    title: str = ""
+    state: str = "open"
+    decision: str | None = None
+    note: str | None = None
+    decided_by: str | None = None
+    decided_at: str | None = None
+    payload: Json = None
+
+
+@dataclass(frozen=True)
+class Version:
+    """What was deployed: a label, and the tools this version may use (None: any)."""
+
+    label: str
+    id: str = ""
+    tools: list[str] | None = None
+    model: str | None = None
+    deployed_by: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an attempt consumed. `cost_usd` in US dollars."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | float | str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """Where work goes when every attempt failed.
+
+    `key` makes handing over twice harmless, across runs; by default the step's `subject`.
+    `queue` None is the server's default queue.
+    """
+
+    queue: str | None
+    title: str
+    payload: Json = None
+    key: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """`verify` found the write in the outside world; `result` is what it returned then."""
+
+    result: Json = None
+
+
+@dataclass(frozen=True)
+class NotFound:
+    """`verify` is sure that the write did not take effect, and never will."""
+
+
+def read(noun: type[M], body: Any) -> M:
+    """Build a noun from a JSON object, leaving out fields this version does not know."""
+    known = {f.name for f in dataclasses.fields(noun)}  # type: ignore[arg-type]
+    values = {name: value for name, value in dict(body).items() if name in known}
+    if isinstance(values.get("control"), dict):
+        values["control"] = read(Control, values["control"])
+    if isinstance(values.get("action"), dict):
+        values["action"] = read(Action, values["action"])
+    if noun is Control:
+        values["directives"] = tuple(read(Directive, d) for d in values.get("directives") or ())
+    return noun(**values)
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """RFC 3339 in UTC → aware datetime (Python 3.10 does not read a trailing Z itself)."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
