@@ -1,0 +1,86 @@
+"""Small charts as SVG, drawn with attributes alone: the content security policy forbids styles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+
+type Number = int | float | Decimal
+
+HEIGHT = 24.0
+
+
+@register.simple_tag
+def spark(values: Sequence[Number], title: str) -> SafeString:
+    """A line through `values`, oldest first. A flat zero is a flat line at the bottom."""
+    top = float(max(values, default=0)) or 1.0
+    step = 100 / max(1, len(values) - 1)
+    points = [(n * step, HEIGHT - 1 - float(v) / top * (HEIGHT - 3)) for n, v in enumerate(values)]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return format_html(
+        '<svg class="spark" viewBox="0 0 100 {}" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<polygon class="area" points="0,{} {} 100,{}"/><polyline class="line" points="{}"/></svg>',
+        int(HEIGHT), title, int(HEIGHT), line, int(HEIGHT), line,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def bars(values: Sequence[Number], title: str, meaning: str = "") -> SafeString:
+    """One bar a value, oldest first, on a hairline; `meaning` colours it (runs, stopped, waits)."""
+    top = float(max(values, default=0)) or 1.0
+    width = 100 / max(1, len(values))
+    drawn = format_html_join(
+        "",
+        '<rect x="{}" y="{}" width="{}" height="{}"/>',
+        (
+            (f"{n * width:.2f}", f"{39 - tall:.1f}", f"{width * 0.72:.2f}", f"{tall:.1f}")
+            for n, v in enumerate(values)
+            if v and (tall := max(1.5, float(v) / top * 38))
+        ),
+    )
+    return format_html(
+        '<svg class="bars {}" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<rect class="rest" x="0" y="39" width="100" height="1"/>{}</svg>',
+        meaning, title, drawn,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def gauge(value: Number | None, limit: Number | None, title: str) -> SafeString:
+    """How much of a limit is used: calm, amber from two thirds, red from the whole."""
+    share = min(1.0, float(value or 0) / float(limit)) if limit else 0.0
+    level = "over" if share >= 1 else "near" if share >= 2 / 3 else "calm"
+    return _strip("gauge", level, share, title, mark_safe(""))
+
+
+@register.simple_tag
+def time_left(since: datetime, until: datetime | None, frozen_at: datetime | None = None) -> SafeString | str:
+    """A strip that empties towards `until`; stands still while frozen. The page keeps it true."""
+    if until is None:
+        return ""
+    total = (until - since).total_seconds() or 1.0
+    gone = max(0.0, min(1.0, ((frozen_at or timezone.now()) - since).total_seconds() / total))
+    level = "late" if gone >= 0.9 else "half" if gone >= 0.5 else "calm"
+    span = (
+        mark_safe("")
+        if frozen_at
+        else format_html(' data-since="{}" data-until="{}"', since.isoformat(), until.isoformat())
+    )
+    return _strip("left", level, 1 - gone, f"{round((1 - gone) * 100)} % of the time is left", span)
+
+
+def _strip(kind: str, level: str, share: float, title: str, more: SafeString) -> SafeString:
+    return format_html(
+        '<svg class="{}" data-level="{}" viewBox="0 0 100 4" preserveAspectRatio="none" role="img" '
+        'aria-label="{}"{}><rect class="track" width="100" height="4"/>'
+        '<rect class="used" width="{}" height="4"/></svg>',
+        kind, level, title, more, f"{share * 100:.1f}",
+    )  # fmt: skip

@@ -1,0 +1,9 @@
+// What every page runs. One behaviour a file; nothing here holds state that the server does not have.
+import "./live.js";
+import "./times.js";
+import "./copy.js";
+import "./menus.js";
+import "./keys.js";
+import "./toasts.js";
+import "./selection.js";
+import "./ticker.js";
