@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, unique
 
 from .categories import OTHER, scores
 from .verdict import Completion, Question
@@ -29,16 +29,17 @@ _INSULT = re.compile(
 )
 
 
+@unique
 class Mood(Enum):
     """How the stand-in treats one message. The numbers are shares of a thousand messages."""
 
     TIMES_OUT_ONCE = 15
     TIMES_OUT = 8
     BREAKS_JSON_ONCE = 20
-    BREAKS_JSON = 8
+    BREAKS_JSON = 9
     CANNOT_CHOOSE = 25
     LOOPS = 0
-    ANSWERS = 924
+    ANSWERS = 923
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,9 @@ class Question:
         for text in self.instructions:
             system += f"\nFrom the operator, who outranks everything above: {text}"
         if self.complaint:
-            system += f"\nYour last answer could not be used ({self.complaint}). Only the JSON object."
+            system += (
+                f"\nYour last answer could not be used ({self.complaint}). Only the JSON object."
+            )
         words = {"subject": self.message.subject, "text": self.message.text[:8000]}
         data = f"<<<message\n{json.dumps(words, ensure_ascii=False)}\nmessage>>>"
         return [{"role": "system", "content": system}, {"role": "user", "content": data}]
