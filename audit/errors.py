@@ -2,13 +2,17 @@
 
 
 class Refused(Exception):
-    """Base of all refusals. `code` is stable for programs, the text is a sentence for people."""
+    """Base of all refusals. `code` is stable for programs, the text is a sentence for people.
+
+    `extra` are further members of the problem details (`current_version`).
+    """
 
     code = "refused"
 
     def __init__(self, detail: str, *, code: str | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.extra: dict[str, object] = {}
         if code:
             self.code = code
 

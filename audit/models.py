@@ -64,10 +64,12 @@ class Entry(models.Model):
             pgtrigger.Protect(
                 name="entries_are_only_added", operation=pgtrigger.Update | pgtrigger.Delete
             ),
-            pgtrigger.Protect(
+            pgtrigger.Trigger(
                 name="entries_are_not_truncated",
                 operation=pgtrigger.Truncate,
+                when=pgtrigger.Before,
                 level=pgtrigger.Statement,
+                func="raise exception 'entries are only added';",
             ),
         ]
 

@@ -21,7 +21,7 @@ from ..weighing import (
     weigh_proposal,
     weigh_settlement,
 )
-from .pool import in_django, one, transaction
+from .pool import in_django, one, pool, transaction
 
 
 async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement, bytes]:
@@ -137,6 +137,19 @@ async def read_control(agent: UUID, run: UUID) -> Any:
     if row is None:
         raise NotFound("This agent has no such run.")
     return row
+
+
+async def undelivered(run: UUID) -> list[Any]:
+    """`(id, json)` of decided actions that the run's agent has not been told of, oldest first."""
+    async with pool().connection() as conn:
+        return await (
+            await conn.execute(
+                """select x.id, agents_action_json(x)::text as json from agents_action x
+                    where x.run_id = %(run)s and x.decided_at is not null and x.delivered_at is null
+                    order by x.decided_at limit 100""",
+                {"run": run},
+            )
+        ).fetchall()
 
 
 async def mark_delivered(action: UUID) -> None:

@@ -66,6 +66,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     except (psycopg.OperationalError, PoolTimeout) as error:
         logger.warning("The database did not answer: %s", error)
         await answer_problem(send, "unavailable", "The database does not answer. Try again.")
+    except Exception:
+        logger.exception("A hot door failed at %s", scope["path"])
+        await answer_problem(send, "internal", "Something failed here; nothing was changed.")
 
 
 async def route(scope: Scope, receive: Receive, send: Send) -> None:

@@ -29,6 +29,7 @@ STATUS = {
     "method_not_allowed": 405,
     "too_large": 413,
     "invalid": 422,
+    "internal": 500,
     "unavailable": 503,
 }
 """HTTP status by code; every other refusal is a conflict."""
@@ -41,6 +42,7 @@ TITLES = {
     409: "Conflict",
     413: "Too large",
     422: "Invalid",
+    500: "Internal error",
     503: "Unavailable",
 }
 

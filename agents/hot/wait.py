@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 from audit.bell import hub
 
-from .actions import mark_delivered, read_action, read_control
-from .http import Gone, Receive, Send, answer
+from .actions import mark_delivered, read_action, read_control, undelivered
+from .http import Gone, Receive, Send
 
 LOOK_AGAIN_S = 10.0
 LOOK_AGAIN_ALONE_S = 1.0
@@ -25,18 +25,16 @@ class Waiter:
 
     def __init__(self, *topics: str) -> None:
         self.rung = asyncio.Event()
-        self.topics: set[str] = set()
         self._ends = [hub.subscribe(topic, self._ring) for topic in topics]
 
     def _ring(self, topic: str) -> None:
-        self.topics.add(topic)
         self.rung.set()
 
     def end(self) -> None:
         for end in self._ends:
             end()
 
-    async def sleep(self, longest: float) -> set[str]:
+    async def sleep(self, longest: float) -> None:
         """Until rung, but look again by yourself now and then: a lost ring costs time, not an answer."""
         patience = LOOK_AGAIN_S if hub.connected else LOOK_AGAIN_ALONE_S
         try:
@@ -45,12 +43,10 @@ class Waiter:
         except TimeoutError:
             pass
         self.rung.clear()
-        topics, self.topics = self.topics, set()
-        return topics
 
 
 @contextmanager
-def waiting(*topics: str) -> Any:
+def waiting(*topics: str) -> Iterator[Waiter]:
     waiter = Waiter(*topics)
     try:
         yield waiter
@@ -160,50 +156,20 @@ async def send_events(send: Send, agent: UUID, run: UUID) -> None:
 
 
 async def events(agent: UUID, run: UUID) -> AsyncIterator[bytes]:
-    """The stream's events, for ever."""
+    """The stream's events, for ever. A decision is sent until it was sent once, also over reconnects."""
     seen = ""
+    clock = asyncio.get_running_loop().time
+    beat = clock() + HEARTBEAT_S
     with waiting(f"control.{run}", f"control.{agent}", f"decided.{run}") as waiter:
-        decided_since = await last_decision(run)
-        quiet_until = asyncio.get_running_loop().time() + HEARTBEAT_S
         while True:
             row = await read_control(agent, run)
             if row.version != seen:
                 seen = row.version
                 yield b"event: control\ndata: %s\n\n" % row.json.encode()
-            decided, decided_since = await decisions(run, decided_since)
-            for action, text in decided:
-                yield b"event: action\ndata: %s\n\n" % text.encode()
-                later(mark_delivered(action))
-            await waiter.sleep(HEARTBEAT_S)
-            if asyncio.get_running_loop().time() >= quiet_until:
-                quiet_until = asyncio.get_running_loop().time() + HEARTBEAT_S
+            for decided in await undelivered(run):
+                yield b"event: action\ndata: %s\n\n" % decided.json.encode()
+                await mark_delivered(decided.id)
+            await waiter.sleep(max(0.0, beat - clock()))
+            if clock() >= beat:
+                beat = clock() + HEARTBEAT_S
                 yield b": still here\n\n"
-
-
-async def last_decision(run: UUID) -> Any:
-    from .pool import one
-
-    row = await one(
-        "select max(decided_at) from agents_action where run_id = %(run)s", {"run": run}
-    )
-    return row[0]
-
-
-async def decisions(run: UUID, since: Any) -> tuple[list[tuple[UUID, str]], Any]:
-    """Actions decided after `since`, oldest first."""
-    from .pool import pool
-
-    async with pool().connection() as conn:
-        rows = await (
-            await conn.execute(
-                """select x.id, agents_action_json(x)::text as json, x.decided_at
-                     from agents_action x
-                    where x.run_id = %(run)s and x.decided_at > coalesce(%(since)s::timestamptz, '-infinity')
-                    order by x.decided_at limit 100""",
-                {"run": run, "since": since},
-            )
-        ).fetchall()
-    return [(r.id, r.json) for r in rows], rows[-1].decided_at if rows else since
-
-
-__all__ = ["answer", "stream", "unless_gone", "wait_for_action", "wait_for_control"]

@@ -144,6 +144,11 @@ class Action(models.Model):
                 name="action_open",
                 condition=models.Q(state__in=[ActionState.HELD, ActionState.APPROVED]),
             ),
+            models.Index(
+                fields=["run"],
+                name="action_undelivered",
+                condition=models.Q(decided_at__isnull=False, delivered_at=None),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["run", "call_id"], name="call_is_proposed_once"),

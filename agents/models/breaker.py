@@ -201,6 +201,7 @@ class Bucket(models.Model):
     class Meta:
         verbose_name = _("bucket")
         verbose_name_plural = _("buckets")
+        indexes = [models.Index(fields=["width", "slot"], name="bucket_age")]
 
     def __str__(self) -> str:
         return f"{self.owner} {self.width}s {self.slot}"

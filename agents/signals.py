@@ -1,0 +1,21 @@
+"""What the agents' app tells those above it, inside its transaction. The answer travels down as a plain call."""
+
+from django.dispatch import Signal
+
+action_held = Signal()
+"""`action`, `queue`: an action waits for a person."""
+
+action_closed = Signal()
+"""`actions`: held actions that no longer wait, closed by their agent, a finished run or a stop."""
+
+action_lost = Signal()
+"""`action`: its outcome never came."""
+
+action_found = Signal()
+"""`action`: its outcome came after all."""
+
+agent_stopped = Signal()
+"""`trip`: an agent, or one run, was paused and a person must say what now."""
+
+agent_started = Signal()
+"""`trip`, `at`: what was paused runs again, or is over; deadlines move on."""

@@ -1,0 +1,306 @@
+"""held → approved | rejected | expired | cancelled; allowed | approved → executing → succeeded | failed | unknown
+
+The ordinary verbs of an action. The hot doors run the same statements for what needs no person; what
+needs one is done here, action, hold and entry in one transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils import timezone
+from psycopg.rows import namedtuple_row
+
+from audit.bell import ring
+from audit.errors import Conflict, NotFound
+from audit.record import Recordable, record
+
+from .. import signals
+from .. import statements as sql
+from ..models import Action, ActionState, Agent, Run
+from ..rules.admission import Judgement
+from ..rules.digest import approval_digest
+from ..shapes import Claim, Proposed, Settle
+from ..weighing import (
+    REPLAYED,
+    Seen,
+    admission_answer,
+    weigh_claim,
+    weigh_proposal,
+    weigh_settlement,
+)
+from . import breaker as breakers
+
+APPROVAL_VALID = timedelta(hours=1)
+"""How long a yes may be used once it was given."""
+
+
+@transaction.atomic
+def propose(key: bytes, run_id: UUID, proposed: Proposed) -> tuple[Judgement, bytes]:
+    """Admit, hold, deny, replay, put off, or trip. Returns the judgement and the Admission as JSON."""
+    request = proposed.request
+    row = first(
+        sql.ADMISSION_FACTS,
+        key=key,
+        run=run_id,
+        call_id=request.call_id,
+        idempotency_key=request.idempotency_key,
+        item=proposed.item,
+        tool=request.tool,
+    )
+    weighed = weigh_proposal(row, proposed, run_id)
+    if isinstance(weighed, Seen):
+        told = first(sql.ACTION_JSON, action=weighed.action)[0]
+        return REPLAYED, admission_answer(REPLAYED, action=told, control=row.control)
+    judgement, told = weighed.judgement, None
+    if judgement.trip is not None:
+        breakers.trip(
+            *judgement.trip,
+            agent_id=row.agent_id,
+            run_id=run_id,
+            at=row.now_at,
+            evidence=offence(proposed),
+        )
+    elif weighed.params is not None:
+        told = first(weighed.statement, **weighed.params)[0]
+        if judgement.probe is not None:
+            breakers.lease_probe(judgement.probe)
+        if judgement.admission == "held":
+            action = Action.objects.select_related("agent__team", "run").get(
+                pk=weighed.params["action"]
+            )
+            signals.action_held.send(Action, action=action, queue=request.queue)
+        ring(f"run.{run_id}", f"agent.{row.agent_id}", f"agents.{row.team_id}", "agents")
+    control = first(sql.CONTROL_JSON, run=run_id)[0]
+    return judgement, admission_answer(judgement, action=told, control=control)
+
+
+def offence(proposed: Proposed) -> dict[str, Any]:
+    """What was about to happen, for the person who looks at the trip."""
+    request = proposed.request
+    return {
+        "item": proposed.item,
+        "tool": request.tool,
+        "proposal": {
+            "tool": request.tool,
+            "subject": request.subject,
+            "arguments": proposed.arguments,
+        },
+    }
+
+
+@transaction.atomic
+def claim(key: bytes, action_id: UUID, request: Claim) -> bytes:
+    """Take an action for execution, once. Returns the Action as JSON."""
+    row = first(sql.ACTION_FACTS, key=key, action=action_id)
+    params = weigh_claim(row, action_id, request)
+    if params is None:
+        return bytes(first(sql.ACTION_JSON, action=action_id)[0], "utf-8")
+    told = first(sql.WRITE_CLAIM, **params)[0]
+    ring(f"run.{row.run_id}", f"agent.{row.agent_id}", f"hold.{action_id}")
+    return bytes(told, "utf-8")
+
+
+@transaction.atomic
+def settle(key: bytes, action_id: UUID, request: Settle) -> bytes:
+    """Write how an action ended. Returns `{action, control}` as JSON."""
+    row = first(sql.ACTION_FACTS, key=key, action=action_id)
+    weighed = weigh_settlement(row, action_id, request)
+    if weighed is None:
+        told = first(sql.ACTION_JSON, action=action_id)[0]
+    else:
+        interrupted = request.outcome == "interrupted"
+        told = first(sql.WRITE_RELEASE if interrupted else weighed.statement, **weighed.params)[0]
+        if row.state == "unknown":
+            signals.action_found.send(
+                Action, action=Action.objects.select_related("agent", "run").get(pk=action_id)
+            )
+        if weighed.trip is not None and row.agent_state == "active" and row.run_state == "running":
+            breakers.trip(
+                *weighed.trip,
+                agent_id=row.agent_id,
+                run_id=row.run_id,
+                at=row.now_at,
+                evidence={"tool": row.tool, "action": str(action_id)},
+            )
+        elif row.probe_of is not None and not interrupted:
+            breakers.settle_probe(
+                row.probe_of, row.probe_generation, failed=request.outcome == "failed", at=row.now_at
+            )
+        ring(
+            f"run.{row.run_id}",
+            f"agent.{row.agent_id}",
+            f"agents.{row.team_id}",
+            "agents",
+            f"hold.{action_id}",
+        )
+    control = first(sql.CONTROL_JSON, run=row.run_id)[0]
+    return b'{"action":%s,"control":%s}' % (told.encode(), control.encode())
+
+
+def first(statement: str, **params: Any) -> Any:
+    """The first row, on Django's own connection and so in its transaction."""
+    connection.ensure_connection()
+    with connection.connection.cursor(row_factory=namedtuple_row) as cursor:
+        return cursor.execute(statement, params).fetchone()
+
+
+def lock(action: Action | UUID) -> Action:
+    """Lock agent, run and action, in the order everybody follows. Raises NotFound."""
+    pk = action.pk if isinstance(action, Action) else action
+    found = Action.objects.filter(pk=pk).values_list("agent_id", "run_id").first()
+    if found is None:
+        raise NotFound("There is no such action.")
+    agent = Agent.objects.select_for_update(no_key=True).get(pk=found[0])
+    run = Run.objects.select_for_update(no_key=True).get(pk=found[1])
+    fresh = Action.objects.select_for_update(no_key=True).get(pk=pk)
+    fresh.agent, fresh.run = agent, run
+    return fresh
+
+
+def approve(
+    action: Action,
+    *,
+    by: Recordable,
+    message: str = "",
+    arguments: dict[str, Any] | None = None,
+    valid_until: datetime | None = None,
+) -> Action:
+    """Let a locked, held action go ahead, with `arguments` in place of the proposed ones if given."""
+    expect(action, ActionState.HELD)
+    now = timezone.now()
+    effective = action.arguments if arguments is None else arguments
+    action.state = ActionState.APPROVED
+    action.decision = "approved" if arguments is None else "edited"
+    action.approved_arguments = effective
+    action.policy_version = action.agent.policy_version
+    action.approval_digest = approval_digest(
+        agent=str(action.agent_id),
+        run=str(action.run_id),
+        tool=action.tool,
+        arguments=effective,
+        policy_version=action.policy_version,
+    )
+    action.expires_at = valid_until or now + APPROVAL_VALID
+    return decided(action, by=by, message=message, now=now)
+
+
+def reject(action: Action, *, by: Recordable, message: str, answered: bool = False) -> Action:
+    """Refuse a locked, held action; `message` is read by the model."""
+    expect(action, ActionState.HELD)
+    action.state = ActionState.REJECTED
+    action.decision = "answered" if answered else "rejected"
+    return decided(action, by=by, message=message, now=timezone.now())
+
+
+def expire(action: Action, *, by: str = "clock") -> Action:
+    """Nobody answered in time: the answer is no."""
+    expect(action, ActionState.HELD)
+    action.state = ActionState.EXPIRED
+    return decided(
+        action, by=by, message="Nobody answered in time.", now=timezone.now()
+    )
+
+
+def decided(action: Action, *, by: Recordable | str, message: str, now: datetime) -> Action:
+    name = by if isinstance(by, str) else by.record_name
+    action.message, action.decided_by, action.decided_at = message, name, now
+    action.save(
+        update_fields=[
+            "state",
+            "decision",
+            "approved_arguments",
+            "policy_version",
+            "approval_digest",
+            "expires_at",
+            "message",
+            "decided_by",
+            "decided_at",
+        ]
+    )
+    ring(
+        f"action.{action.pk}",
+        f"decided.{action.run_id}",
+        f"hold.{action.pk}",
+        f"run.{action.run_id}",
+        f"agent.{action.agent_id}",
+    )
+    return action
+
+
+@transaction.atomic
+def cancel(action: Action, *, by: Recordable, reason: str = "") -> Action:
+    """The agent withdraws what waits, or what it was allowed but has not begun."""
+    action = lock(action)
+    if action.state == ActionState.CANCELLED:
+        return action
+    if action.state not in (ActionState.HELD, ActionState.APPROVED, ActionState.ALLOWED):
+        raise Conflict(f"This action is {action.state}.", code="not_cancellable")
+    cancel_all([action], by=by, reason=reason or "The agent withdrew it.")
+    return action
+
+
+def cancel_all(actions: list[Action], *, by: Recordable | str, reason: str) -> None:
+    """Cancel locked actions that have not begun, with their holds."""
+    now = timezone.now()
+    for action in actions:
+        action.state = ActionState.CANCELLED
+        action.state_reason = reason
+        decided(action, by=by, message=reason, now=now)
+        action.save(update_fields=["state_reason"])
+        record("action.cancelled", actor=by, about=action, summary=reason)
+    if actions:
+        signals.action_closed.send(Action, actions=actions, reason=reason, by=by)
+
+
+def waiting_of(*, agent: Agent, run: Run | None = None) -> list[Action]:
+    """Held and approved actions of a locked agent or run, locked too, in id order."""
+    found = Action.objects.select_for_update(no_key=True).filter(
+        agent=agent, state__in=[ActionState.HELD, ActionState.APPROVED]
+    )
+    if run is not None:
+        found = found.filter(run=run)
+    actions = list(found.order_by("id"))
+    for action in actions:
+        action.agent = agent
+        if run is not None:
+            action.run = run
+    return actions
+
+
+@transaction.atomic
+def lose(action: Action) -> Action:
+    """The lease ran out and no outcome came: nobody knows, so a person must look. Twice is harmless."""
+    action = lock(action)
+    overdue = action.lease_until is not None and action.lease_until < timezone.now()
+    if action.state != ActionState.EXECUTING or not overdue:
+        return action
+    action.state = ActionState.UNKNOWN
+    action.state_reason = "The agent claimed this action and never said how it ended."
+    action.save(update_fields=["state", "state_reason"])
+    record("action.unknown", actor="clock", about=action, summary=action.state_reason)
+    signals.action_lost.send(Action, action=action)
+    ring(f"run.{action.run_id}", f"agent.{action.agent_id}", f"action.{action.pk}")
+    return action
+
+
+@transaction.atomic
+def clear_up(action: Action, *, happened: bool, by: Recordable, note: str = "") -> Action:
+    """A person found out how an unknown action ended."""
+    action = lock(action)
+    expect(action, ActionState.UNKNOWN)
+    action.state = ActionState.SUCCEEDED if happened else ActionState.FAILED
+    action.state_reason = note
+    action.settled_at = timezone.now()
+    action.save(update_fields=["state", "state_reason", "settled_at"])
+    record(f"action.{action.state}", actor=by, about=action, summary=note)
+    ring(f"run.{action.run_id}", f"agent.{action.agent_id}", f"action.{action.pk}")
+    return action
+
+
+def expect(action: Action, state: ActionState) -> None:
+    if action.state != state:
+        raise Conflict(f"This action is {action.get_state_display().lower()}.")

@@ -1,0 +1,176 @@
+"""active ⇄ paused → retired"""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import sha256
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from audit.errors import Conflict, Invalid
+from audit.record import Recordable, record
+from people.models import Person, Team
+
+from ..models import Action, Agent, AgentKey, AgentState, AgentVersion, Run, Trip
+from ..rules.policy import number
+from . import action as actions
+from . import breaker as breakers
+from . import run as runs
+
+
+@transaction.atomic
+def create(
+    name: str,
+    *,
+    team: Team,
+    by: Recordable | str,
+    tools: list[str] | None = None,
+    gates: dict[str, dict[str, str]] | None = None,
+) -> tuple[Agent, str]:
+    """Register an agent with the usual breakers. Returns it and its first key, shown only here.
+
+    `tools` None means any tool, in so many words (`["*"]`); see Agent for the shape of `gates`.
+    """
+    checked_gates(gates or {})
+    try:
+        with transaction.atomic():
+            agent = Agent.objects.create(
+                name=name, team=team, gates=gates or {}, tools=["*"] if tools is None else tools
+            )
+    except IntegrityError as error:
+        raise Conflict(f"{team} has an agent called {name} already.") from error
+    breakers.install_defaults(agent)
+    record(
+        "agent.created",
+        actor=by,
+        about=agent,
+        summary=f"{name} joined {team}",
+        data={"tools": agent.tools, "gates": agent.gates},
+    )
+    return agent, issue_key(agent, by=by, label="first key")[1]
+
+
+def checked_gates(gates: dict[str, dict[str, str]]) -> None:
+    for tool, gate in gates.items():
+        if gate and (set(gate) != {"argument", "over"} or number(gate["over"]) is None):
+            raise Invalid(f"The gate of {tool} needs an argument and a number to be over.")
+
+
+def issue_key(agent: Agent, *, by: Recordable | str, label: str = "") -> tuple[AgentKey, str]:
+    """A new key and its secret (43 random characters after `wf_`); only the hash is kept."""
+    secret = f"wf_{secrets.token_urlsafe(32)}"
+    key = AgentKey.objects.create(
+        agent=agent, prefix=secret[:9], hash=sha256(secret.encode()).digest(), label=label
+    )
+    record("key.issued", actor=by, about=key, summary=f"{key.prefix}… for {agent}")
+    return key, secret
+
+
+@transaction.atomic
+def add_key(agent: Agent, *, by: Person, label: str = "") -> tuple[AgentKey, str]:
+    """Another key for this agent; the secret is shown only here."""
+    agent = lock(agent, by=by)
+    if agent.is_retired:
+        raise Conflict(f"{agent} is retired.")
+    return issue_key(agent, by=by, label=label)
+
+
+@transaction.atomic
+def revoke_key(key: AgentKey, *, by: Person) -> AgentKey:
+    """No call with this key is answered any more."""
+    agent = lock(key.agent, by=by)
+    key = AgentKey.objects.select_for_update(of=("self",)).get(pk=key.pk)
+    key.agent = agent
+    if key.revoked_at is None:
+        key.revoked_at = timezone.now()
+        key.save(update_fields=["revoked_at"])
+        record("key.revoked", actor=by, about=key, summary=f"{key.prefix}… of {agent}")
+    return key
+
+
+@transaction.atomic
+def register_version(
+    agent: Agent,
+    *,
+    label: str,
+    tools: list[str],
+    model: str,
+    deployed_by: str,
+    metadata: dict[str, Any],
+) -> tuple[AgentVersion, bool]:
+    """What was deployed, once per label. What it declares is shown; it widens no permission."""
+    version, made = AgentVersion.objects.get_or_create(
+        agent=agent,
+        label=label,
+        defaults={
+            "tools": tools,
+            "model": model,
+            "deployed_by": deployed_by,
+            "metadata": metadata,
+        },
+    )
+    if made:
+        record("version.registered", actor=agent, about=version, summary=f"{agent} {label}")
+    return version, made
+
+
+@transaction.atomic
+def stop(agent: Agent, *, by: Person, reason: str) -> Trip:
+    """Trip by hand: pause the agent and ask what now."""
+    agent = lock(agent, by=by)
+    if agent.state != AgentState.ACTIVE:
+        raise Conflict(f"{agent} is {agent.get_state_display().lower()} already.")
+    why = reason.strip() or f"Stopped by {by}."
+    return breakers.stop(
+        agent,
+        None,
+        at=timezone.now(),
+        reason=why,
+        evidence={"in_flight": Action.objects.filter(agent=agent, state="executing").count()},
+        by=by.record_name,
+    )
+
+
+@transaction.atomic
+def retire(agent: Agent, *, by: Person) -> Agent:
+    """For good: its runs end, what waits is cancelled, its keys are revoked."""
+    agent = lock(agent, by=by)
+    if agent.is_retired:
+        return agent
+    for trip in Trip.objects.filter(agent=agent, ended_at=None).order_by("id"):
+        breakers.resume(trip, by=by)
+    agent.refresh_from_db()
+    end_runs(agent, by=by, reason=f"{agent} was retired by {by}.")
+    agent.state, agent.state_reason = AgentState.RETIRED, f"Retired by {by}."
+    agent.control_version += 1
+    agent.save(update_fields=["state", "state_reason", "control_version"])
+    for key in AgentKey.objects.filter(agent=agent, revoked_at=None):
+        revoke_key(key, by=by)
+    record("agent.retired", actor=by, about=agent)
+    breakers.ring_control(agent, None)
+    return agent
+
+
+def end_runs(agent: Agent, *, by: Recordable, reason: str) -> int:
+    """Terminate every live run of a locked agent. Returns how many."""
+    live = list(
+        Run.objects.select_for_update(no_key=True).filter(agent=agent).live().order_by("id")
+    )
+    for run in live:
+        run.agent = agent
+        runs.end(run, by=by, reason=reason)
+    actions.cancel_all(actions.waiting_of(agent=agent), by=by, reason=reason)
+    return len(live)
+
+
+def lock(agent: Agent, *, by: Person) -> Agent:
+    """Lock the agent. Raises PermissionDenied when this person may not act on it."""
+    agent = Agent.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(
+        pk=agent.pk
+    )
+    if not by.decides_for(agent.team_id):
+        raise PermissionDenied("Your role may not act on this agent.")
+    return agent

@@ -1,0 +1,321 @@
+"""open → decided | expired | cancelled; claimed by one person at a time, with a lease"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils import timezone
+
+from agents.models import Agent, Run, Trip
+from agents.models.run import DirectiveKind
+from agents.transitions import action as actions
+from agents.transitions import agent as agents
+from agents.transitions import breaker as breakers
+from agents.transitions import run as runs
+from audit.errors import Conflict, Invalid
+from audit.record import record
+from people.models import Person
+
+from ..models import Hold, HoldDecision, HoldKind, HoldState
+from ..models.hold import CLAIM_LEASE
+from .opening import close, ring_hold
+
+LONGEST_NOTE = 10_000
+
+
+@transaction.atomic
+def approve(hold: Hold, *, by: Person, note: str = "") -> Hold:
+    """Let the agent go ahead with what it proposed."""
+    hold = lock(hold, by=by, kind=HoldKind.APPROVAL)
+    assert hold.action is not None
+    actions.approve(hold.action, by=by, message=note)
+    return decide(hold, HoldDecision.APPROVED, by=by, note=note)
+
+
+@transaction.atomic
+def edit(hold: Hold, *, by: Person, arguments: dict[str, Any], note: str = "") -> Hold:
+    """Let the agent go ahead, with these arguments instead of its own."""
+    hold = lock(hold, by=by, kind=HoldKind.APPROVAL)
+    assert hold.action is not None
+    if not isinstance(arguments, dict):
+        raise Invalid("Arguments must be an object.")
+    before = hold.action.arguments
+    actions.approve(hold.action, by=by, message=note, arguments=arguments)
+    return decide(
+        hold,
+        HoldDecision.EDITED,
+        by=by,
+        note=note,
+        data={"before": before, "after": arguments},
+    )
+
+
+@transaction.atomic
+def reject(hold: Hold, *, by: Person, note: str) -> Hold:
+    """Refuse; the agent's model reads the note."""
+    hold = lock(hold, by=by, kind=HoldKind.APPROVAL)
+    assert hold.action is not None
+    actions.reject(hold.action, by=by, message=required(note, "Say why: the agent reads it."))
+    return decide(hold, HoldDecision.REJECTED, by=by, note=note)
+
+
+@transaction.atomic
+def answer(hold: Hold, *, by: Person, note: str) -> Hold:
+    """Answer in words instead of letting it happen; the agent's model reads them."""
+    hold = lock(hold, by=by, kind=HoldKind.APPROVAL)
+    assert hold.action is not None
+    words = required(note, "Write the answer the agent should read.")
+    actions.reject(hold.action, by=by, message=words, answered=True)
+    return decide(hold, HoldDecision.ANSWERED, by=by, note=note)
+
+
+@transaction.atomic
+def resume(hold: Hold, *, by: Person, note: str = "", was_true: bool | None = None) -> Hold:
+    """Let what was paused run again, its breaker on probation."""
+    hold = lock(hold, by=by, kind=HoldKind.TRIP)
+    decide(hold, HoldDecision.RESUMED, by=by, note=note, was_true=was_true)
+    breakers.resume(trip_of(hold), by=by)
+    return hold
+
+
+@transaction.atomic
+def modify(
+    hold: Hold,
+    *,
+    by: Person,
+    instruction: str = "",
+    state: dict[str, Any] | None = None,
+    limit: Decimal | None = None,
+    note: str = "",
+    was_true: bool | None = None,
+) -> Hold:
+    """Tell the agent what to do differently, raise a limit, then resume on probation."""
+    hold = lock(hold, by=by, kind=HoldKind.TRIP)
+    instruction = instruction.strip()
+    if not instruction and not state and limit is None:
+        raise Invalid("Change something: an instruction, the state or the limit.")
+    trip = trip_of(hold)
+    if limit is not None and trip.breaker is None:
+        raise Invalid("This stop was made by hand; there is no limit to raise.")
+    changes = {
+        "instruction": instruction,
+        "state": state or {},
+        "limit": str(limit) if limit is not None else None,
+    }
+    decide(hold, HoldDecision.MODIFIED, by=by, note=note, was_true=was_true, data=changes)
+    if instruction:
+        tell(hold, DirectiveKind.INSTRUCTION, {"text": instruction}, by)
+    if state:
+        tell(hold, DirectiveKind.STATE, state, by)
+    if limit is not None:
+        tell(
+            hold, DirectiveKind.LIMIT, {"condition": trip.condition, "limit": str(limit)}, by
+        )
+    breakers.resume(trip, by=by, limit=limit)
+    return hold
+
+
+@transaction.atomic
+def terminate(
+    hold: Hold, *, by: Person, note: str = "", was_true: bool | None = None
+) -> Hold:
+    """End the paused run, or every run of the paused agent, and cancel what waits.
+
+    The agent itself may start new runs, its breaker on probation.
+    """
+    hold = lock(hold, by=by, kind=HoldKind.TRIP)
+    decide(hold, HoldDecision.TERMINATED, by=by, note=note, was_true=was_true)
+    trip = breakers.resume(trip_of(hold), by=by)
+    why = note.strip() or f"Terminated by {by}."
+    if trip.run is not None:
+        runs.terminate(trip.run, by=by, reason=why)
+    else:
+        agents.end_runs(trip.agent, by=by, reason=why)
+    return hold
+
+
+@transaction.atomic
+def resolve(
+    hold: Hold, *, by: Person, note: str = "", payload: dict[str, Any] | None = None
+) -> Hold:
+    """The person did the work, or settled how it ended; the agent is told."""
+    hold = lock(hold, by=by, kind=HoldKind.REVIEW)
+    if payload is not None:
+        if not isinstance(payload, dict):
+            raise Invalid("The payload must be an object.")
+        hold.payload = payload
+        hold.save(update_fields=["payload"])
+    if hold.action is not None:
+        actions.clear_up(hold.action, happened=True, by=by, note=note)
+    return answered(hold, HoldDecision.RESOLVED, by=by, note=note)
+
+
+@transaction.atomic
+def retry(hold: Hold, *, by: Person, note: str = "") -> Hold:
+    """Send the work back: the agent should try again."""
+    hold = lock(hold, by=by, kind=HoldKind.REVIEW)
+    if hold.action is not None:
+        actions.clear_up(hold.action, happened=False, by=by, note=note)
+    return answered(hold, HoldDecision.RETRIED, by=by, note=note)
+
+
+@transaction.atomic
+def discard(hold: Hold, *, by: Person, note: str = "") -> Hold:
+    """Nobody needs to do this work."""
+    hold = lock(hold, by=by, kind=HoldKind.REVIEW)
+    if hold.action is not None:
+        actions.clear_up(hold.action, happened=False, by=by, note=note)
+    return answered(hold, HoldDecision.DISCARDED, by=by, note=note)
+
+
+@transaction.atomic
+def claim(hold: Hold, *, by: Person) -> Hold:
+    """Take it, for ten minutes; others see who has it and can still decide in an emergency after that."""
+    hold = lock(hold, by=by)
+    now = timezone.now()
+    if hold.is_claimed_by_other(by, now):
+        raise Conflict(f"{hold.claimed_by} has this.")
+    hold.claimed_by, hold.claimed_until = by, now + CLAIM_LEASE
+    hold.save(update_fields=["claimed_by", "claimed_until"])
+    record("hold.claimed", actor=by, about=hold)
+    ring_hold(hold)
+    return hold
+
+
+@transaction.atomic
+def release(hold: Hold, *, by: Person) -> Hold:
+    """Give a claimed hold back to everybody."""
+    hold = lock(hold, by=by)
+    if hold.is_claimed_by_other(by):
+        raise Conflict(f"{hold.claimed_by} has this.")
+    hold.claimed_by = hold.claimed_until = None
+    hold.save(update_fields=["claimed_by", "claimed_until"])
+    record("hold.released", actor=by, about=hold)
+    ring_hold(hold)
+    return hold
+
+
+@transaction.atomic
+def expire(hold: Hold) -> Hold:
+    """Nobody answered in time: the answer is no. Twice is harmless."""
+    hold = locked(hold)
+    now = timezone.now()
+    if not hold.is_open or hold.is_frozen or hold.expires_at is None or hold.expires_at > now:
+        return hold
+    if hold.kind == HoldKind.APPROVAL and hold.action is not None:
+        actions.expire(hold.action)
+    return close(hold, HoldState.EXPIRED, by="clock", note="Nobody answered in time.")
+
+
+def lock(hold: Hold, *, by: Person, kind: HoldKind | None = None) -> Hold:
+    """Lock and check: may this person, is it open, does this answer fit. Raises what verbs raise."""
+    hold = locked(hold)
+    if not hold.can_be_decided_by(by):
+        raise PermissionDenied("Your role reads here; deciding is for leads, ops and admins.")
+    if hold.state == HoldState.DECIDED:
+        raise Conflict(f"{hold.decider} already {hold.decision} this.")
+    if not hold.is_open:
+        raise Conflict(f"This was {hold.state} by {hold.decider}: {hold.note}")
+    if kind is not None and hold.kind != kind:
+        raise Invalid(f"That is no answer to this: it is a {hold.get_kind_display().lower()}.")
+    if hold.is_claimed_by_other(by):
+        raise Conflict(f"{hold.claimed_by} has this.")
+    return hold
+
+
+def locked(hold: Hold) -> Hold:
+    """Lock agent, run, action and hold, in that order; the fresh rows hang on the hold."""
+    agent = (
+        Agent.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("team")
+        .get(pk=hold.agent_id)
+    )
+    run = (
+        Run.objects.select_for_update(no_key=True).get(pk=hold.run_id) if hold.run_id else None
+    )
+    action = actions.Action.objects.select_for_update(no_key=True).get(
+        pk=hold.action_id
+    ) if hold.action_id else None
+    fresh = (
+        Hold.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("claimed_by")
+        .get(pk=hold.pk)
+    )
+    if action is not None and run is not None:
+        action.agent, action.run = agent, run
+    if run is not None:
+        run.agent = agent
+    fresh.agent, fresh.run, fresh.action = agent, run, action
+    return fresh
+
+
+def decide(
+    hold: Hold,
+    decision: HoldDecision,
+    *,
+    by: Person,
+    note: str,
+    was_true: bool | None = None,
+    data: dict[str, Any] | None = None,
+) -> Hold:
+    """Close with a decision, and write it down."""
+    if len(note) > LONGEST_NOTE:
+        raise Invalid(f"A note may have {LONGEST_NOTE:,} characters.")
+    hold.state, hold.decision = HoldState.DECIDED, decision
+    hold.decided_by, hold.decided_at, hold.note = by.record_name, timezone.now(), note
+    hold.claimed_by = hold.claimed_until = None
+    hold.save(
+        update_fields=[
+            "state",
+            "decision",
+            "decided_by",
+            "decided_at",
+            "note",
+            "claimed_by",
+            "claimed_until",
+        ]
+    )
+    if was_true is not None and hold.trip_id:
+        Trip.objects.filter(pk=hold.trip_id).update(was_true=was_true)
+    facts: dict[str, Any] = {"title": hold.title, **(data or {})}
+    if was_true is not None:
+        facts["was_true"] = was_true
+    record(f"hold.{decision}", actor=by, about=hold, summary=note, data=facts)
+    ring_hold(hold)
+    return hold
+
+
+def answered(hold: Hold, decision: HoldDecision, *, by: Person, note: str) -> Hold:
+    """Decide a review and tell the agent."""
+    decide(hold, decision, by=by, note=note)
+    body = {
+        "review_id": str(hold.pk),
+        "key": hold.key,
+        "decision": str(decision),
+        "note": note,
+        "payload": hold.payload,
+    }
+    tell(hold, DirectiveKind.REVIEW, body, by)
+    return hold
+
+
+def tell(hold: Hold, kind: DirectiveKind, body: Any, by: Person) -> None:
+    if kind == DirectiveKind.REVIEW and (hold.run is None or not hold.run.is_live):
+        newest = hold.agent.runs.live().order_by("-id").first()
+        runs.direct(hold.agent, newest, kind=kind, body=body, by=by)
+        return
+    runs.direct(hold.agent, hold.run, kind=kind, body=body, by=by)
+
+
+def trip_of(hold: Hold) -> Trip:
+    assert hold.trip_id is not None
+    return Trip.objects.select_related("breaker").get(pk=hold.trip_id)
+
+
+def required(text: str, otherwise: str) -> str:
+    if not text.strip():
+        raise Invalid(otherwise)
+    return text

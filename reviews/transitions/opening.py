@@ -1,0 +1,226 @@
+"""Opening holds, closing them when what they held is gone, and their standing still while an agent is paused.
+
+Most of this answers signals from the agents' app, inside its transaction and under its locks.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, OuterRef, Subquery
+from django.utils import timezone
+
+from agents.models import Action, ActionState, Agent, Run, Trip
+from audit.bell import ring
+from audit.errors import Conflict
+from audit.record import Recordable, record
+from people.models import Team
+
+from ..models import Hold, HoldKind, HoldState, Queue
+
+APPROVALS = "approvals"
+PAUSED = "paused"
+UNKNOWN_OUTCOMES = "unknown-outcomes"
+TITLE = 300
+
+
+def queue_of(team: Team, name: str) -> Queue:
+    return Queue.objects.get_or_create(team=team, name=name)[0]
+
+
+def open_approval(action: Action, *, queue: str) -> Hold:
+    """An action waits for a yes. The hold carries the action's id, so that agents know it, too."""
+    return opened(
+        Hold(
+            id=action.pk,
+            kind=HoldKind.APPROVAL,
+            queue=queue_of(action.agent.team, queue),
+            agent=action.agent,
+            run=action.run,
+            action=action,
+            title=title(f"{action.agent} wants to use {action.tool}", action.subject),
+            reason=action.reason,
+            subject=action.subject,
+            amount=action.amount,
+            currency=action.currency,
+            expires_at=action.expires_at,
+        ),
+        actor=action.agent,
+        summary=action.state_reason,
+    )
+
+
+def open_trip(trip: Trip) -> Hold:
+    """An agent or run was paused; somebody must say what now. Deadlines stand still meanwhile."""
+    freeze(trip)
+    what = f"run {trip.run}" if trip.run else str(trip.agent)
+    return opened(
+        Hold(
+            id=trip.pk,
+            kind=HoldKind.TRIP,
+            queue=queue_of(trip.agent.team, PAUSED),
+            agent=trip.agent,
+            run=trip.run,
+            trip=trip,
+            title=title(f"{what} is paused", trip.reason),
+            reason=trip.reason,
+            subject=str(trip.evidence.get("proposal", {}).get("subject", "")),
+        ),
+        actor=trip.by or (f"agents.breaker:{trip.breaker_id}" if trip.breaker_id else "clock"),
+        summary=trip.reason,
+    )
+
+
+@transaction.atomic
+def hand_over(
+    run: Run,
+    *,
+    key: str,
+    title: str,
+    queue: str,
+    reason: str = "",
+    subject: str = "",
+    payload: Any = None,
+) -> tuple[Hold, bool]:
+    """Work the agent could not do. The same key again is the same work: returns it and whether it is new."""
+    agent = (
+        Agent.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("team")
+        .get(pk=run.agent_id)
+    )
+    if known := Hold.objects.filter(agent=agent, kind=HoldKind.REVIEW, key=key).first():
+        return known, False
+    run = Run.objects.select_for_update(no_key=True).get(pk=run.pk)
+    if not run.is_live:
+        raise Conflict(f"This run is {run.state}.", code="run_finished")
+    hold = Hold(
+        kind=HoldKind.REVIEW,
+        queue=queue_of(agent.team, queue),
+        agent=agent,
+        run=run,
+        key=key,
+        title=title[:TITLE],
+        reason=reason,
+        subject=subject,
+        payload=payload,
+    )
+    return opened(hold, actor=agent, summary=reason), True
+
+
+def open_unknown(action: Action) -> Hold:
+    """Nobody knows whether this action happened: a person must look before anything is repeated."""
+    key = f"unknown:{action.pk}"
+    known = Hold.objects.filter(agent=action.agent, kind=HoldKind.REVIEW, key=key).first()
+    if known is not None:
+        return known
+    agent = Agent.objects.select_related("team").get(pk=action.agent_id)
+    hold = Hold(
+        kind=HoldKind.REVIEW,
+        queue=queue_of(agent.team, UNKNOWN_OUTCOMES),
+        agent=agent,
+        run=action.run,
+        action=action,
+        key=key,
+        title=title(f"Did {action.tool} happen?", action.subject),
+        reason=action.state_reason,
+        subject=action.subject,
+        payload={"action": str(action.pk), "arguments": action.effective_arguments},
+        amount=action.amount,
+        currency=action.currency,
+    )
+    return opened(hold, actor="clock", summary=action.state_reason)
+
+
+def opened(hold: Hold, *, actor: Recordable | str, summary: str) -> Hold:
+    hold.team_id = hold.agent.team_id
+    hold.save(force_insert=True)
+    record(
+        "hold.opened",
+        actor=actor,
+        about=hold,
+        summary=summary,
+        data={"kind": hold.kind, "queue": hold.queue.name, "title": hold.title},
+    )
+    ring_hold(hold)
+    return hold
+
+
+def close(hold: Hold, state: HoldState, *, by: Recordable | str, note: str) -> Hold:
+    """Close without a decision: expired or cancelled."""
+    hold.state = state
+    hold.decided_by = by if isinstance(by, str) else by.record_name
+    hold.decided_at = timezone.now()
+    hold.note = note
+    hold.save(update_fields=["state", "decided_by", "decided_at", "note"])
+    record(f"hold.{state}", actor=by, about=hold, summary=note)
+    ring_hold(hold)
+    return hold
+
+
+def cancel_for(actions: list[Action], *, reason: str, by: Recordable | str) -> None:
+    """The actions no longer wait, so nobody needs to answer."""
+    waiting = (
+        Hold.objects.select_for_update(of=("self",))
+        .select_related("agent")
+        .filter(action__in=actions)
+        .waiting()
+        .order_by("id")
+    )
+    for hold in waiting:
+        close(hold, HoldState.CANCELLED, by=by, note=reason)
+
+
+def cancel_trip(trip: Trip) -> None:
+    """The stop is over without an answer: its run ended, or the agent was retired."""
+    hold = (
+        Hold.objects.select_for_update(of=("self",))
+        .select_related("agent")
+        .filter(trip=trip)
+        .waiting()
+        .first()
+    )
+    if hold is not None:
+        close(hold, HoldState.CANCELLED, by="clock", note="What was paused is over.")
+
+
+def held_back(trip: Trip) -> Any:
+    """Open approvals and reviews of what a trip paused."""
+    holds = Hold.objects.filter(agent_id=trip.agent_id, trip=None).waiting()
+    return holds.filter(run_id=trip.run_id) if trip.run_id else holds
+
+
+def freeze(trip: Trip) -> None:
+    """Deadlines stand still while the agent cannot act on an answer."""
+    held_back(trip).filter(frozen_at=None).exclude(expires_at=None).update(
+        frozen_at=trip.opened_at
+    )
+
+
+def thaw(trip: Trip, at: datetime) -> None:
+    """Deadlines move on by as long as they stood still, unless the whole agent is still paused."""
+    others = Trip.objects.filter(agent_id=trip.agent_id, run=None, ended_at=None)
+    if others.exclude(pk=trip.pk).exists():
+        return
+    frozen = held_back(trip).exclude(frozen_at=None)
+    thawed = list(frozen.values_list("pk", flat=True))
+    frozen.update(expires_at=F("expires_at") + (at - F("frozen_at")), frozen_at=None)
+    deadline = Hold.objects.filter(pk=OuterRef("pk")).values("expires_at")
+    Action.objects.filter(pk__in=thawed, state=ActionState.HELD).update(expires_at=Subquery(deadline))
+
+
+def title(sentence: str, subject: str) -> str:
+    whole = f"{sentence}: {subject}" if subject else sentence
+    return whole if len(whole) <= TITLE else whole[: TITLE - 1] + "…"
+
+
+def ring_hold(hold: Hold) -> None:
+    ring(
+        f"holds.{hold.team_id}",
+        "holds",
+        f"hold.{hold.pk}",
+        f"agent.{hold.agent_id}",
+        f"agents.{hold.team_id}",
+        "agents",
+    )
