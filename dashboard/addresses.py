@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -17,7 +17,9 @@ def database(url: str) -> dict[str, Any]:
     Raises ValueError, without the address: it may hold a password.
     """
     if not url.startswith(("postgres://", "postgresql://")):
-        raise ValueError("DATABASE_URL must look like postgresql://user:password@host:5432/database.")
+        raise ValueError(
+            "DATABASE_URL must look like postgresql://user:password@host:5432/database."
+        )
     try:
         given = {key: value for key, value in conninfo_to_dict(url).items() if value is not None}
     except ProgrammingError:
@@ -37,4 +39,4 @@ def broker(redis_url: str) -> str:
         return redis_url
     query = parse_qs(parts.query)
     query["virtual_host"] = query.pop("db", ["0"])
-    return urlunsplit(("redis+socket", parts.netloc, parts.path, urlencode(query, doseq=True), ""))
+    return f"redis+socket://{parts.path}?{urlencode(query, doseq=True)}"

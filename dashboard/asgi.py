@@ -77,7 +77,9 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         if hot:
             await hot.startup()
     except Exception as error:
-        await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
+        await send(
+            {"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"}
+        )
         return
     await send({"type": "lifespan.startup.complete"})
     await receive()

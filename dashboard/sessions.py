@@ -72,7 +72,9 @@ def _person(request: HttpRequest) -> Any:
             person is not None
             and person.is_active
             and session.get(auth.SESSION_KEY) == str(person.pk)
-            and constant_time_compare(session.get(auth.HASH_SESSION_KEY, ""), person.get_session_auth_hash())
+            and constant_time_compare(
+                session.get(auth.HASH_SESSION_KEY, ""), person.get_session_auth_hash()
+            )
         ):
             return person
     return auth.get_user(request)  # a stranger, someone just signed in, or a rotated secret key

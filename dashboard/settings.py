@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.utils.csp import CSP
 
 from dashboard import addresses, logs
-from dashboard.embedded.runtime import data_folder, private_file
+from dashboard.embedded.runtime import data_folder, lay, private_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = data_folder()
@@ -31,7 +31,7 @@ def _secret_key() -> str:
         return given
     kept = DATA / "secret-key"
     if not kept.exists():
-        DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lay(DATA)
         private_file(kept, secrets.token_urlsafe(50))
     return kept.read_text().strip()
 
@@ -46,7 +46,11 @@ _address = urlsplit(WATCHFLOOR_URL)
 _https = _address.scheme == "https"
 
 ALLOWED_HOSTS = _words("WATCHFLOOR_HOSTS", "localhost,127.0.0.1,[::1]")
-if _address.hostname and _address.hostname not in ALLOWED_HOSTS and "WATCHFLOOR_HOSTS" not in os.environ:
+if (
+    _address.hostname
+    and _address.hostname not in ALLOWED_HOSTS
+    and "WATCHFLOOR_HOSTS" not in os.environ
+):
     ALLOWED_HOSTS.append(_address.hostname)
 CSRF_TRUSTED_ORIGINS = _words("WATCHFLOOR_ORIGINS", f"{_address.scheme}://{_address.netloc}")
 
@@ -125,11 +129,17 @@ TEMPLATES: list[dict[str, Any]] = [
 # -- truth: PostgreSQL; hints: Redis ---------------------------------------------------------------
 
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": addresses.database(os.environ.get("DATABASE_URL", "postgresql://watchfloor@localhost/watchfloor"))
+    "default": addresses.database(
+        os.environ.get("DATABASE_URL", "postgresql://watchfloor@localhost/watchfloor")
+    )
 }
 # Under ASGI a request has a thread of its own, so only a pool keeps connections open between requests.
 DATABASES["default"]["OPTIONS"].update(
-    pool={"min_size": 2, "max_size": int(os.environ.get("WATCHFLOOR_DB_POOL", "12")), "timeout": 10},
+    pool={
+        "min_size": 2,
+        "max_size": int(os.environ.get("WATCHFLOOR_DB_POOL", "12")),
+        "timeout": 10,
+    },
     prepare_threshold=2,
     server_side_binding=True,  # without it psycopg writes values into the text, and no statement repeats
 )
@@ -141,7 +151,10 @@ WATCHFLOOR_BELL = os.environ.get("WATCHFLOOR_BELL", "watchfloor")
 # Only sign-in attempts are counted here. In PostgreSQL, because a lost Redis must neither lock people out nor
 # let someone guess without limit.
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "dashboard_cache"},
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "dashboard_cache",
+    },
 }
 
 # -- work in the background ------------------------------------------------------------------------
@@ -161,18 +174,26 @@ CELERY_TASK_ALWAYS_EAGER = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True  # twice is harmless, never is not
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_TASK_PUBLISH_RETRY = False  # a request does not wait for Redis: a sweep finds what was not sent
+CELERY_TASK_PUBLISH_RETRY = (
+    False  # a request does not wait for Redis: a sweep finds what was not sent
+)
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # the schedule is this file: nothing to keep on disk
+CELERY_BEAT_SCHEDULER = (
+    "celery.beat:Scheduler"  # the schedule is this file: nothing to keep on disk
+)
 CELERY_BEAT_SCHEDULE = {
     # Sent every two seconds and worthless after two: a worker that was away finds one, not a thousand.
     "agents": {"task": "agents.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
     "reviews": {"task": "reviews.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
-    "sessions": {"task": "dashboard.tasks.forget_sessions", "schedule": 3600.0, "options": {"expires": 600}},
+    "sessions": {
+        "task": "dashboard.tasks.forget_sessions",
+        "schedule": 3600.0,
+        "options": {"expires": 600},
+    },
 }
 
 # -- people ----------------------------------------------------------------------------------------
@@ -180,7 +201,10 @@ CELERY_BEAT_SCHEDULE = {
 AUTH_USER_MODEL = "people.Person"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
@@ -208,12 +232,13 @@ ACCOUNT_PREVENT_ENUMERATION = True
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_FROM_SOURCE = DEBUG
+"""Serve files from where they are edited, under their plain names; else collected ones, named by their hash."""
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    # With debug on, files are served from where they are edited; else under names that carry their hash.
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG
+        if STATIC_FROM_SOURCE
         else "dashboard.static.HashedStorage"
     },
 }
@@ -223,5 +248,7 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = True
 
-LOGGING = logs.config(json=_flag("WATCHFLOOR_LOG_JSON"), level=os.environ.get("WATCHFLOOR_LOG", "WARNING").upper())
+LOGGING = logs.config(
+    json=_flag("WATCHFLOOR_LOG_JSON"), level=os.environ.get("WATCHFLOOR_LOG", "WARNING").upper()
+)
 LOGGING_CONFIG = "logging.config.dictConfig"

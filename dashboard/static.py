@@ -23,9 +23,12 @@ class HashedStorage(ManifestStaticFilesStorage):
 def served_before(application: ASGI3Application) -> ServeStaticASGI:
     """`application`, with static files answered in front of it."""
     server = ServeStaticASGI(
-        application, autorefresh=settings.DEBUG, allow_all_origins=False, add_headers_function=_harden
+        application,
+        autorefresh=settings.STATIC_FROM_SOURCE,
+        allow_all_origins=False,
+        add_headers_function=_harden,
     )
-    if settings.DEBUG:
+    if settings.STATIC_FROM_SOURCE:
         for finder in finders.get_finders():
             for storage in getattr(finder, "storages", {}).values():
                 server.add_files(storage.location, prefix=settings.STATIC_URL)

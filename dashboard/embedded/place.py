@@ -72,15 +72,21 @@ def _find_binaries() -> Path:
     if named := os.environ.get("WATCHFLOOR_PG_BIN"):
         return Path(named)
     for module, folder in _WHEELS:
-        spec = importlib.util.find_spec(module)  # located, not imported: importing them has side effects
+        spec = importlib.util.find_spec(
+            module
+        )  # located, not imported: importing them has side effects
         if spec and spec.origin and (Path(spec.origin).parent / folder / "bin/postgres").exists():
             return Path(spec.origin).parent / folder / "bin"
-    system = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: int(p.parts[-3]))
+    system = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: int(p.parts[-3])
+    )
     if system:
         return system[-1].parent
     if on_path := shutil.which("postgres"):
         return Path(on_path).resolve().parent
-    raise CannotStart("There are no PostgreSQL binaries for this machine: install PostgreSQL, or set DATABASE_URL.")
+    raise CannotStart(
+        "There are no PostgreSQL binaries for this machine: install PostgreSQL, or set DATABASE_URL."
+    )
 
 
 def _copied(binaries: Path, home: Path) -> Path:

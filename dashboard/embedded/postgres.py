@@ -58,11 +58,15 @@ class EmbeddedPostgres:
             self._initialise()
         self._check_owner()
         self._let_in()
-        self.sockets = socket_folder(self.home / "s", longest_name=".s.PGSQL.5432", owner=self.owner)
+        self.sockets = socket_folder(
+            self.home / "s", longest_name=".s.PGSQL.5432", owner=self.owner
+        )
         settings = [f"--{key}={value}" for key, value in self.settings.items()]
         with self.log.open("ab") as log:
             self.process = self._run(
-                ["postgres", "-D", str(self.data), "-k", str(self.sockets), *settings], log.fileno(), signal.SIGINT
+                ["postgres", "-D", str(self.data), "-k", str(self.sockets), *settings],
+                log.fileno(),
+                signal.SIGINT,
             )
         self._wait_until_ready(timeout)
         self._create_database()
@@ -75,19 +79,37 @@ class EmbeddedPostgres:
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            self.process.send_signal(signal.SIGQUIT)  # at once; the next start recovers from its log
+            self.process.send_signal(
+                signal.SIGQUIT
+            )  # at once; the next start recovers from its log
             self.process.wait(5)
 
     def _initialise(self) -> None:
-        half = self.home / "data.half"  # renamed when complete: a killed initdb leaves no half database behind
+        half = (
+            self.home / "data.half"
+        )  # renamed when complete: a killed initdb leaves no half database behind
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(mode=0o700)
         os.chown(half, self.owner, -1)
-        arguments = ["-U", NAME, "-A", "peer", "-E", "UTF8", "--locale=C", "--data-checksums", "--no-sync"]
+        arguments = [
+            "-U",
+            NAME,
+            "-A",
+            "peer",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--data-checksums",
+            "--no-sync",
+        ]
         with self.log.open("ab") as log:
-            process = self._run(["initdb", "-D", str(half), *arguments], log.fileno(), signal.SIGKILL)
+            process = self._run(
+                ["initdb", "-D", str(half), *arguments], log.fileno(), signal.SIGKILL
+            )
             if process.wait() != 0:
-                raise CannotStart(f"PostgreSQL could not create its database in {self.home}:\n{tail(self.log)}")
+                raise CannotStart(
+                    f"PostgreSQL could not create its database in {self.home}:\n{tail(self.log)}"
+                )
         half.rename(self.data)
 
     def _check_owner(self) -> None:
@@ -95,8 +117,13 @@ class EmbeddedPostgres:
         if uid == self.owner:
             return
         if self.account is None:
-            raise CannotStart(f"{self.data} belongs to user {uid}: start Watchfloor as that user, or chown it.")
-        for path in (self.data, *self.data.rglob("*")):  # made by a normal user, and root starts it now
+            raise CannotStart(
+                f"{self.data} belongs to user {uid}: start Watchfloor as that user, or chown it."
+            )
+        for path in (
+            self.data,
+            *self.data.rglob("*"),
+        ):  # made by a normal user, and root starts it now
             os.chown(path, self.owner, self.account.pw_gid, follow_symlinks=False)
 
     def _let_in(self) -> None:
@@ -104,7 +131,9 @@ class EmbeddedPostgres:
         try:
             us = pwd.getpwuid(os.geteuid()).pw_name
         except KeyError:
-            raise CannotStart(f"User {os.geteuid()} has no name on this machine, which PostgreSQL needs.") from None
+            raise CannotStart(
+                f"User {os.geteuid()} has no name on this machine, which PostgreSQL needs."
+            ) from None
         for file, line in {
             "pg_hba.conf": "local all all peer map=floor",
             "pg_ident.conf": f'floor "{us}" {NAME}',
@@ -123,7 +152,9 @@ class EmbeddedPostgres:
         end = time.monotonic() + 20
         while f"-D {self.data} " in command_line(pid):  # a reused pid is not our server
             if time.monotonic() > end:
-                raise CannotStart(f"PostgreSQL process {pid} still uses {self.data} and does not stop: end it.")
+                raise CannotStart(
+                    f"PostgreSQL process {pid} still uses {self.data} and does not stop: end it."
+                )
             os.kill(pid, signal.SIGINT)
             time.sleep(0.05)
 
@@ -142,7 +173,9 @@ class EmbeddedPostgres:
             if len(lines) > 7 and int(lines[0]) == self.process.pid and lines[7].strip() == "ready":
                 return
             time.sleep(0.01)
-        raise CannotStart(f"PostgreSQL was not ready after {timeout:.0f} seconds:\n{tail(self.log)}")
+        raise CannotStart(
+            f"PostgreSQL was not ready after {timeout:.0f} seconds:\n{tail(self.log)}"
+        )
 
     def _create_database(self) -> None:
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
@@ -153,7 +186,9 @@ class EmbeddedPostgres:
     def _url(self, database: str) -> str:
         return f"postgresql://{NAME}@/{database}?host={quote(str(self.sockets), safe='')}"
 
-    def _run(self, command: list[str], log: int, on_death: signal.Signals) -> subprocess.Popen[bytes]:
+    def _run(
+        self, command: list[str], log: int, on_death: signal.Signals
+    ) -> subprocess.Popen[bytes]:
         program, *arguments = command
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
         return subprocess.Popen(

@@ -44,10 +44,17 @@ def command_line(pid: int) -> str:
     """The command a living process was started with; empty when there is no such process."""
     if sys.platform == "linux":
         try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            return (
+                Path(f"/proc/{pid}/cmdline")
+                .read_bytes()
+                .replace(b"\0", b" ")
+                .decode(errors="replace")
+            )
         except OSError:
             return ""
-    found = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     return found.stdout.strip()
 
 
@@ -56,7 +63,10 @@ def socket_folder(wanted: Path, *, longest_name: str, owner: int) -> Path:
     if len(str(wanted / longest_name)) <= _LONGEST_SOCKET_PATH:
         folder = wanted
     else:
-        folder = Path(tempfile.gettempdir()) / f"watchfloor-{sha256(str(wanted).encode()).hexdigest()[:12]}"
+        folder = (
+            Path(tempfile.gettempdir())
+            / f"watchfloor-{sha256(str(wanted).encode()).hexdigest()[:12]}"
+        )
     try:
         folder.mkdir(mode=0o700)
         os.chown(folder, owner, -1)
@@ -64,7 +74,9 @@ def socket_folder(wanted: Path, *, longest_name: str, owner: int) -> Path:
         pass
     found = folder.lstat()  # a folder in a shared /tmp may have been laid by somebody else
     if folder.is_symlink() or found.st_uid != owner:
-        raise CannotStart(f"{folder} belongs to someone else: remove it, or choose a shorter WATCHFLOOR_DATA.")
+        raise CannotStart(
+            f"{folder} belongs to someone else: remove it, or choose a shorter WATCHFLOOR_DATA."
+        )
     folder.chmod(0o700)
     return folder
 

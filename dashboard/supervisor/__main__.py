@@ -24,7 +24,9 @@ def main(words: list[str] | None = None) -> int:
         prepare(data)
         lock = Lock(data)
         listener = listen(options.host, options.port, patience=10 if lock.found_open else 0)
-        Floor(keeper, data, listener, url=_url(options.host, listener.getsockname()[1])).open(demo=options.demo)
+        Floor(keeper, data, listener, url=_url(options.host, listener.getsockname()[1])).open(
+            demo=options.demo
+        )
         keeper.watch()
     except Stopped:
         keeper.say("Closing.")
@@ -59,8 +61,15 @@ def _port(word: str) -> int:
 def _options(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bin/dev", description="Run Watchfloor on this machine.")
     parser.add_argument("--port", type=_port, default=8000, help="where to answer (default: 8000)")
-    parser.add_argument("--host", default="127.0.0.1", help="whom to answer (default: this machine only)")
-    parser.add_argument("--no-demo", dest="demo", action="store_false", help="an empty floor, without example agents")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="whom to answer (default: this machine only)"
+    )
+    parser.add_argument(
+        "--no-demo",
+        dest="demo",
+        action="store_false",
+        help="an empty floor, without example agents",
+    )
     return parser.parse_args(words)
 
 

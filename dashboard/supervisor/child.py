@@ -111,4 +111,3 @@ def how_it_ended(code: int) -> str:
         return f"was killed ({signal.Signals(-code).name})"
     except ValueError:
         return f"was killed (signal {-code})"
-

@@ -19,7 +19,15 @@ from .child import Command, Watched
 from .keeper import Keeper
 
 _SECRETS = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "WATCHFLOOR_SECRET_KEY")
-_WORKER = ("worker", "--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle")
+_WORKER = (
+    "worker",
+    "--pool",
+    "threads",
+    "--concurrency",
+    "4",
+    "--without-gossip",
+    "--without-mingle",
+)
 
 
 class Floor:
@@ -46,11 +54,15 @@ class Floor:
             self.keeper.keep(Watched(server))
         self.environment |= self.runtime.addresses
         if self.runtime.shelter:
-            self.keeper.say(f"The database is kept in {self.runtime.shelter}: its account cannot enter {self.data}.")
+            self.keeper.say(
+                f"The database is kept in {self.runtime.shelter}: its account cannot enter {self.data}."
+            )
         self._bring_up_to_date()
         self.keeper.keep(Watched(self._web()))
         agents = self._prepare_demo() if demo else []
-        self.keeper.keep(Watched(self._celery("worker", *_WORKER)), Watched(self._celery("beat", "beat")))
+        self.keeper.keep(
+            Watched(self._celery("worker", *_WORKER)), Watched(self._celery("beat", "beat"))
+        )
         self.keeper.watch(until=self._answers())
         self.keeper.say(f"\nWatchfloor is open: {self.url}/")
         self._introduce(demo=demo)
@@ -60,12 +72,21 @@ class Floor:
     def _bring_up_to_date(self) -> None:
         done = self.data / "prepared"
         now = f"{setup.fingerprint()} {self.environment['DATABASE_URL']}\n"
-        embedded = "DATABASE_URL" in self.runtime.addresses  # another database may change without us
-        if embedded and done.exists() and done.read_text() == now and (self.data / "static").exists():
+        embedded = (
+            "DATABASE_URL" in self.runtime.addresses
+        )  # another database may change without us
+        if (
+            embedded
+            and done.exists()
+            and done.read_text() == now
+            and (self.data / "static").exists()
+        ):
             return
         code, output = self.keeper.run(self._python("setup", "-m", "dashboard.supervisor.setup"))
         if code:
-            raise CannotStart(f"The database or the static files could not be brought up to date:\n{output}")
+            raise CannotStart(
+                f"The database or the static files could not be brought up to date:\n{_end(output)}"
+            )
         private_file(done, now)
 
     def _web(self) -> Command:
@@ -83,26 +104,39 @@ class Floor:
         return command
 
     def _celery(self, name: str, *words: str) -> Command:
-        return self._python(name, "-m", "celery", "--app", "dashboard.celery", "--quiet", *words, "-l", "warning")
+        return self._python(
+            name, "-m", "celery", "--app", "dashboard.celery", "--quiet", *words, "-l", "warning"
+        )
 
     def _answers(self) -> Any:
         """A question whether the web server answers yet, that never waits."""
         return FirstAnswer(self.listener).has_come
 
     def _prepare_demo(self) -> list[Command]:
-        code, output = self.keeper.run(self._python("demo", "manage.py", "demo", "prepare", "--json"))
+        code, output = self.keeper.run(
+            self._python("demo", "manage.py", "demo", "prepare", "--json")
+        )
         if "Unknown command: 'demo'" in output:
             self.keeper.say("There are no example agents here yet.")
             return []
         if code:
-            raise CannotStart(f"The example agents could not be prepared; --no-demo starts without them:\n{output}")
+            raise CannotStart(
+                f"The example agents could not be prepared; --no-demo starts without them:\n{_end(output)}"
+            )
         return [self._agent(agent) for agent in self._demo()["agents"]]
 
     def _agent(self, agent: dict[str, Any]) -> Command:
         """Agents get the key to their own door, and none of ours."""
         ours = {key: value for key, value in self.environment.items() if key not in _SECRETS}
-        environment = {**ours, **agent.get("env", {}), "WATCHFLOOR_URL": self.url, "WATCHFLOOR_API_KEY": agent["key"]}
-        return Command(agent["name"], agent["command"], environment, Path(agent.get("cwd") or PROJECT))
+        environment = {
+            **ours,
+            **agent.get("env", {}),
+            "WATCHFLOOR_URL": self.url,
+            "WATCHFLOOR_API_KEY": agent["key"],
+        }
+        return Command(
+            agent["name"], agent["command"], environment, Path(agent.get("cwd") or PROJECT)
+        )
 
     def _demo(self) -> dict[str, Any]:
         prepared: dict[str, Any] = json.loads((self.data / "demo.json").read_text())
@@ -114,12 +148,20 @@ class Floor:
             people = self._demo()["people"]
             width = max(len(person["name"]) for person in people)
             for person in people:
-                self.keeper.say(f"  {person['name']:<{width}}  {person['password']}  ({person['role']})")
+                self.keeper.say(
+                    f"  {person['name']:<{width}}  {person['password']}  ({person['role']})"
+                )
         elif not self._has_people():
             code, output = self.keeper.run(
-                self._python("admin", "manage.py", "person", "create", "admin", "--role", "admin", "--link")
+                self._python(
+                    "admin", "manage.py", "person", "create", "admin", "--role", "admin", "--link"
+                )
             )
-            self.keeper.say(output if code == 0 else "Nobody can sign in yet: `manage.py person create NAME` adds people.")
+            self.keeper.say(
+                output
+                if code == 0
+                else "Nobody can sign in yet: `manage.py person create NAME` adds people."
+            )
 
     def _has_people(self) -> bool:
         with psycopg.connect(self.environment["DATABASE_URL"]) as connection:
@@ -128,6 +170,10 @@ class Floor:
 
     def _python(self, name: str, *arguments: str) -> Command:
         return Command(name, [sys.executable, *arguments], self.environment, PROJECT)
+
+
+def _end(output: str) -> str:
+    return "\n".join(output.splitlines()[-5:])
 
 
 class FirstAnswer:
@@ -141,7 +187,9 @@ class FirstAnswer:
     def has_come(self) -> bool:
         if self._connection is None:
             self._connection = socket.create_connection(self._address, timeout=1)
-            self._connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            self._connection.sendall(
+                b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            )
             self._connection.setblocking(False)
         try:
             answer = self._connection.recv(1024)

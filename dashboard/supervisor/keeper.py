@@ -133,7 +133,9 @@ class Keeper:
         elif watched.died(now):
             self.say(f"{watched.name} {how_it_ended(code)}: starting it again.")
         elif watched.essential:
-            raise CannotStart(f"{watched.name} ended more than {MOST_DEATHS} times in a minute: stopping everything.")
+            raise CannotStart(
+                f"{watched.name} ended more than {MOST_DEATHS} times in a minute: stopping everything."
+            )
         else:
             self.say(f"{watched.name} ended more than {MOST_DEATHS} times in a minute: leaving it.")
             self._let_go(watched)
@@ -158,6 +160,5 @@ class Keeper:
                 cast("IO[bytes]", key.fileobj).close()
                 lines, rest = ([*lines, rest] if rest else lines), b""
             begun[:] = rest
-            for line in lines:
+            for line in filter(None, lines):
                 self.say(f"{name:<8}| {line.decode(errors='replace')}")
-

@@ -22,7 +22,9 @@ def fingerprint(project: Path = PROJECT) -> str:
         *sorted(path for path in (project / "static").rglob("*") if path.is_file()),
     ]
     for path in sources:
-        seen.update(str(path.relative_to(project)).encode() + b"\0" + sha256(path.read_bytes()).digest())
+        seen.update(
+            str(path.relative_to(project)).encode() + b"\0" + sha256(path.read_bytes()).digest()
+        )
     return seen.hexdigest()
 
 

@@ -1,0 +1,56 @@
+"""Has PostgreSQL and Valkey running before pytest-django reads the settings.
+
+Every pytest has servers and a folder of its own, so that several can run in one tree. Workers of xdist inherit
+their parent's, told apart by database name and by the first part of every name in Valkey.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from dashboard.embedded.process import command_line
+from dashboard.embedded.runtime import Runtime
+
+_PREFIX = "watchfloor-test-"
+_started: list[tuple[Runtime, Path]] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests() -> None:
+    # Playwright's sync API keeps an event loop in the main thread, where tests also use the database.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    os.environ["WATCHFLOOR_BELL"] = f"test-{worker or 'main'}"
+    if worker is None:
+        _start()
+
+
+def pytest_unconfigure() -> None:
+    while _started:
+        runtime, folder = _started.pop()
+        runtime.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start() -> None:
+    _clear_away()
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    folder.chmod(0o711)  # root's PostgreSQL account walks through it
+    os.environ["WATCHFLOOR_DATA"] = str(folder)
+    runtime = Runtime(folder, fast=True)
+    _started.append((runtime, folder))
+    runtime.start()
+    os.environ.update(runtime.addresses)
+
+
+def _clear_away() -> None:
+    """Remove what a killed pytest left behind; its servers died with it."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        pid = folder.name.removeprefix(_PREFIX).split("-")[0]
+        if pid.isdigit() and not command_line(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)

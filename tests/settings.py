@@ -1,0 +1,17 @@
+"""The real settings, with what makes tests quick and independent of each other."""
+
+from dashboard.settings import *  # noqa: F403
+from dashboard.settings import DATABASES
+
+# Hashing is slow on purpose, and tests sign in a lot.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# A pool would keep connections of one test open into the next.
+DATABASES["default"]["OPTIONS"].pop("pool", None)
+
+# Files are served from where they are: nothing to collect before a test.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+STATIC_FROM_SOURCE = True
