@@ -4,9 +4,56 @@ from __future__ import annotations
 
 from django.urls import path
 
-from dashboard.views import health
+from dashboard.views import agents, health, holds, record, runs
 
 urlpatterns = [
     path("livez", health.livez),
     path("readyz", health.readyz),
+    # -- a hold, and the answers people give
+    path("holds/<uuid:pk>/", holds.hold, name="hold"),
+    path("holds/<uuid:pk>/raw/", holds.raw, name="hold-raw"),
+    path("holds/<uuid:pk>/approve/", holds.approve, name="hold-approve"),
+    path("holds/<uuid:pk>/edit/", holds.edit, name="hold-edit"),
+    path("holds/<uuid:pk>/reject/", holds.reject, name="hold-reject"),
+    path("holds/<uuid:pk>/answer/", holds.answer, name="hold-answer"),
+    path("holds/<uuid:pk>/resume/", holds.resume, name="hold-resume"),
+    path("holds/<uuid:pk>/modify/", holds.modify, name="hold-modify"),
+    path("holds/<uuid:pk>/terminate/", holds.terminate, name="hold-terminate"),
+    path("holds/<uuid:pk>/resolve/", holds.resolve, name="hold-resolve"),
+    path("holds/<uuid:pk>/retry/", holds.retry, name="hold-retry"),
+    path("holds/<uuid:pk>/discard/", holds.discard, name="hold-discard"),
+    path("holds/<uuid:pk>/claim/", holds.claim, name="hold-claim"),
+    path("holds/<uuid:pk>/release/", holds.release, name="hold-release"),
+    # -- who acts
+    path("agents/", agents.agents, name="agents"),
+    path("agents/<uuid:pk>/", agents.agent, name="agent"),
+    path("agents/<uuid:pk>/stop/", agents.stop, name="agent-stop"),
+    path("agents/<uuid:pk>/retire/", agents.retire, name="agent-retire"),
+    path("agents/<uuid:pk>/keys/add/", agents.add_key, name="key-add"),
+    path("agents/<uuid:pk>/keys/<uuid:key>/revoke/", agents.revoke_key, name="key-revoke"),
+    path(
+        "agents/<uuid:pk>/breakers/<uuid:breaker>/change/",
+        agents.change_breaker,
+        name="breaker-change",
+    ),
+    path(
+        "agents/<uuid:pk>/breakers/<uuid:breaker>/disable/",
+        agents.disable_breaker,
+        name="breaker-disable",
+    ),
+    path(
+        "agents/<uuid:pk>/breakers/<uuid:breaker>/enable/",
+        agents.enable_breaker,
+        name="breaker-enable",
+    ),
+    # -- what they did
+    path("runs/", runs.runs, name="runs"),
+    path("runs/<uuid:pk>/", runs.run, name="run"),
+    path("runs/<uuid:pk>/stop/", runs.stop, name="run-stop"),
+    path("runs/<uuid:pk>/terminate/", runs.terminate, name="run-terminate"),
+    path("runs/<uuid:run>/actions/<uuid:pk>/", runs.action, name="action"),
+    path("runs/<uuid:run>/actions/<uuid:pk>/raw/", runs.raw_action, name="action-raw"),
+    # -- the record
+    path("record/", record.record, name="record"),
+    path("record/export/", record.export, name="record-export"),
 ]

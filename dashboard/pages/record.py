@@ -1,0 +1,250 @@
+"""The record as people read it: narrowed, searched in a bounded stretch, each line leading to its subject."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q, QuerySet
+from django.http import Http404, QueryDict
+from django.urls import reverse
+
+from agents.models import Action, Agent, AgentKey, Breaker, Run, Trip
+from agents.models.agent import AgentVersion
+from audit.models import Entry
+from people.models import READS_RECORD, Person
+from reviews.models import Hold
+
+type Entries = QuerySet[Entry]
+
+ENTRIES_ON_A_PAGE = 50
+SEARCHED = 5_000
+"""How many entries a free text is looked for in, newest first."""
+EXPORTED = 10_000
+SLACK = timedelta(minutes=2)
+"""Entries are numbered when written and dated when their transaction began."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the record is narrowed to; `problem` says which part of it cannot be meant."""
+
+    kind: str = ""
+    actor: str = ""
+    about: str = ""
+    agent: str = ""
+    run: str = ""
+    since: date | None = None
+    until: date | None = None
+    text: str = ""
+    problem: str = ""
+
+    @property
+    def is_set(self) -> bool:
+        return any((self.kind, self.actor, self.about, self.agent, self.run, self.text)) or bool(
+            self.since or self.until
+        )
+
+
+@dataclass(frozen=True)
+class Line:
+    """One entry, with the names people know and the way to its subject where they may go there."""
+
+    entry: Entry
+    who: str
+    url: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some lines. `older` continues; `searched_back_to` says where the searched stretch ends."""
+
+    entries: list[Entry]
+    older: int | None = None
+    searched_back_to: datetime | None = None
+
+
+def filters(query: QueryDict) -> Filters:
+    problem = ""
+    days: dict[str, date | None] = {}
+    for name in ("since", "until"):
+        text = query.get(name, "")
+        try:
+            days[name] = date.fromisoformat(text) if text else None
+        except ValueError:
+            days[name] = None
+            problem = f"“{text[:40]}” is no date: write it as 2026-01-31."
+    texts = {
+        name: query.get(name, "").replace("\x00", "").strip()[:200]
+        for name in ("kind", "actor", "about", "agent", "run")
+    }
+    text = query.get("q", "").replace("\x00", "").strip()[:200]
+    return Filters(**texts, **days, text=text, problem=problem)
+
+
+def readable_by(person: Person) -> QuerySet[Entry]:
+    """Entries of the teams in which this person's role reads the record; 404 where there is none."""
+    teams = [team for team, role in person.roles.items() if role in READS_RECORD]
+    if None in teams:
+        return Entry.objects.all()
+    if not teams:
+        raise Http404
+    return Entry.objects.filter(team__in=[str(team) for team in teams])
+
+
+def narrowed(entries: QuerySet[Entry], by: Filters, *, zone: ZoneInfo) -> QuerySet[Entry]:
+    """Everything but the free text, each through an index."""
+    if by.kind:
+        entries = (
+            entries.filter(kind__startswith=by.kind)
+            if by.kind.endswith(".")
+            else entries.filter(kind=by.kind)
+        )
+    if by.actor:
+        entries = entries.filter(actor__in=[by.actor, f"person:{by.actor}", f"agent:{by.actor}"])
+    if by.about:
+        entries = entries.filter(about=by.about)
+    if by.agent:
+        entries = entries.filter(agent=by.agent)
+    if by.run:
+        entries = entries.filter(run=by.run)
+    if by.since:
+        start = datetime.combine(by.since, time.min, zone)
+        entries = entries.filter(at__gte=start, pk__gte=first_number_at(start - SLACK))
+    if by.until:
+        end = datetime.combine(by.until + timedelta(days=1), time.min, zone)
+        entries = entries.filter(at__lt=end, pk__lt=first_number_at(end + SLACK))
+    return entries
+
+
+def first_number_at(at: datetime) -> int:
+    """The number the record had reached at `at`, by halving: entries have no index on time."""
+    newest = Entry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    low, high = 0, newest + 1
+    while low < high:
+        middle = (low + high) // 2
+        found = Entry.objects.filter(pk__gte=middle).order_by("pk").values_list("pk", "at").first()
+        if found is None or found[1] >= at:
+            high = middle
+        else:
+            low = found[0] + 1
+    return low
+
+
+def read(entries: QuerySet[Entry], text: str, *, before: int | None, size: int) -> Slice:
+    """The newest `size` entries before number `before` that hold the text."""
+    if before is not None:
+        entries = entries.filter(pk__lt=before)
+    entries = entries.order_by("-pk")
+    if not text:
+        found = list(entries[: size + 1])
+        return Slice(found[:size], older=found[size - 1].pk if len(found) > size else None)
+    return _searched(entries, text, size)
+
+
+def _searched(entries: QuerySet[Entry], text: str, size: int) -> Slice:
+    stretch = entries[:SEARCHED]
+    found = list(
+        Entry.objects.filter(pk__in=stretch.values("pk"))
+        .filter(
+            Q(summary__icontains=text)
+            | Q(kind__icontains=text)
+            | Q(actor__icontains=text)
+            | Q(about__icontains=text)
+        )
+        .order_by("-pk")[: size + 1]
+    )
+    if len(found) > size:
+        return Slice(found[:size], older=found[size - 1].pk)
+    last = entries.values_list("pk", "at")[SEARCHED - 1 : SEARCHED].first()
+    if last is None:
+        return Slice(found)
+    return Slice(found, older=last[0], searched_back_to=last[1])
+
+
+# -- names and ways --------------------------------------------------------------------------------
+
+
+def told(entries: Sequence[Entry], person: Person) -> list[Line]:
+    """Entries with names and links, in a handful of queries for the whole page."""
+    ways = _ways(entries, person)
+    names = _agent_names(entries, person)
+    return [
+        Line(
+            entry,
+            who=who(entry.actor, names),
+            url=ways.get(entry.about, ""),
+            what=names.get(entry.about.removeprefix("agent:")) or entry.about.partition(":")[0],
+        )
+        for entry in entries
+    ]
+
+
+def who(actor: str, names: dict[str, str]) -> str:
+    kind, _, name = actor.partition(":")
+    if kind == "person":
+        return name
+    if kind == "agent":
+        return names.get(name, "an agent")
+    return "the clock" if actor == "clock" else actor
+
+
+def _agent_names(entries: Sequence[Entry], person: Person) -> dict[str, str]:
+    ids = {entry.agent for entry in entries if entry.agent}
+    ids |= {entry.actor[6:] for entry in entries if entry.actor.startswith("agent:")}
+    found = Agent.objects.visible_to(person).filter(pk__in=uuids(ids))
+    return {str(pk): name for pk, name in found.values_list("pk", "name")}
+
+
+def _ways(entries: Sequence[Entry], person: Person) -> dict[str, str]:
+    """Where each subject of this page is to be seen, for those that this person may see."""
+    named: dict[str, set[str]] = defaultdict(set)
+    for entry in entries:
+        noun, _, pk = entry.about.partition(":")
+        named[noun].add(pk)
+    found: dict[str, str] = {}
+    if ids := uuids(named["reviews.hold"]):
+        for pk in Hold.objects.visible_to(person).filter(pk__in=ids).values_list("pk", flat=True):
+            found[f"reviews.hold:{pk}"] = reverse("hold", args=[pk])
+    if ids := uuids(named["agents.run"]):
+        for pk in Run.objects.visible_to(person).filter(pk__in=ids).values_list("pk", flat=True):
+            found[f"agents.run:{pk}"] = reverse("run", args=[pk])
+    if ids := uuids(named["agents.action"]):
+        rows = Action.objects.visible_to(person).filter(pk__in=ids)
+        for pk, run in rows.values_list("pk", "run_id"):
+            found[f"agents.action:{pk}"] = reverse("action", args=[run, pk])
+    if ids := uuids(named["agent"]):
+        for pk in Agent.objects.visible_to(person).filter(pk__in=ids).values_list("pk", flat=True):
+            found[f"agent:{pk}"] = reverse("agent", args=[pk])
+    for noun, model in PARTS_OF_AGENTS.items():
+        if ids := uuids(named[noun]):
+            parts = model.objects.filter(pk__in=ids)
+            if not person.watches_everything:
+                parts = parts.filter(agent__team_id__in=person.team_ids)
+            for pk, agent in parts.values_list("pk", "agent_id"):
+                found[f"{noun}:{pk}"] = reverse("agent", args=[agent])
+    return found
+
+
+PARTS_OF_AGENTS = {
+    "agents.key": AgentKey,
+    "agents.breaker": Breaker,
+    "agents.trip": Trip,
+    "agents.version": AgentVersion,
+}
+
+
+def uuids(texts: Iterable[str]) -> list[UUID]:
+    """Those that are ids; the record may speak of anything."""
+    found = []
+    for text in texts:
+        try:
+            found.append(UUID(text))
+        except ValueError:
+            continue
+    return found

@@ -1,0 +1,255 @@
+"""A hold's page, its live parts, and the answers people give: one view a verb."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from audit.errors import Invalid
+from dashboard.pages import arguments, trip
+from dashboard.pages import hold as pages
+from reviews.models import Hold, HoldKind
+from reviews.transitions import hold as transitions
+
+from .asked import Asked
+from .refusals import attempt
+
+type Verb = Callable[[Asked, Hold], Hold]
+
+LONGEST_NOTE = 10_000
+
+
+# -- looking ---------------------------------------------------------------------------------------
+
+
+@require_GET
+@login_required
+def hold(request: Asked, pk: UUID) -> HttpResponse:
+    """One thing that waits for a person, with all that is needed to decide it."""
+    match request.GET.get("region"):
+        case "standing":
+            found = pages.standing(pk, request.user)
+            return render(request, "hold.html#standing", _standing(request, found))
+        case "story":
+            found = pages.standing(pk, request.user)
+            context = {"hold": found, "story": pages.story(found)}
+            return render(request, "hold.html#story", context)
+    return _page(request, pages.whole(pk, request.user))
+
+
+@require_GET
+@login_required
+def raw(request: Asked, pk: UUID) -> HttpResponse:
+    """Everything the agent handed over, as plain text."""
+    hold = pages.whole(pk, request.user)
+    found = {
+        "title": hold.title,
+        "reason": hold.reason,
+        "arguments": hold.action.arguments if hold.action else None,
+        "approved_arguments": hold.action.approved_arguments if hold.action else None,
+        "payload": hold.payload,
+        "evidence": hold.evidence,
+    }
+    return plain_json(found)
+
+
+def plain_json(found: Any) -> HttpResponse:
+    """JSON to read or save; never anything a browser would run."""
+    text = json.dumps(found, indent=2, ensure_ascii=True, default=str)
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+def _page(request: Asked, hold: Hold, *, problem: str = "", status: int = 200) -> HttpResponse:
+    context = _standing(request, hold) | {
+        "problem": problem,
+        "typed": request.POST,
+        "story": pages.story(hold),
+    }
+    match hold.kind:
+        case HoldKind.APPROVAL if hold.action:
+            context |= _approval(hold)
+        case HoldKind.TRIP if hold.trip:
+            context["evidence"] = trip.evidence(hold, hold.trip)
+        case HoldKind.REVIEW:
+            context |= _review(hold)
+    return render(request, "hold.html", context, status=status)
+
+
+def _standing(request: Asked, hold: Hold) -> dict[str, Any]:
+    return {
+        "hold": hold,
+        "now": timezone.now(),
+        "may_decide": hold.can_be_decided_by(request.user),
+        "claimed_by_other": hold.is_claimed_by_other(request.user),
+        "course": pages.course(hold),
+    }
+
+
+def _approval(hold: Hold) -> dict[str, Any]:
+    assert hold.action
+    before = pages.precedent(hold.action)
+    return {
+        "fields": arguments.fields(hold.action.arguments) if hold.is_open else [],
+        "raw": json.dumps(hold.action.arguments, indent=2, ensure_ascii=False),
+        "rows": pages.rows(hold.action, before.last),
+        "precedent": before,
+        "changes": arguments.changes(hold.action.arguments, hold.action.effective_arguments),
+    }
+
+
+def _review(hold: Hold) -> dict[str, Any]:
+    payload = hold.payload if isinstance(hold.payload, dict) else {}
+    return {
+        "fields": arguments.fields(payload, "payload") if hold.is_open else [],
+        "attempts": pages.attempts(hold),
+    }
+
+
+# -- answering -------------------------------------------------------------------------------------
+
+
+def verb(act: Verb) -> Callable[..., HttpResponse]:
+    """Make a view of a verb: find the hold, call, answer. Nothing is read before the verb but the hold."""
+
+    @require_POST
+    @login_required
+    @wraps(act)
+    def view(request: Asked, pk: UUID) -> HttpResponse:
+        hold = get_object_or_404(Hold.objects.visible_to(request.user), pk=pk)
+        with attempt() as outcome:
+            act(request, hold)
+        if outcome.succeeded and not request.htmx:
+            return redirect(hold)
+        if request.htmx:
+            context = _standing(request, pages.standing(pk, request.user))
+            context |= {"problem": outcome.problem, "narrowed": True}
+            return render(request, "hold.html#answered", context, status=outcome.status)
+        whole = pages.whole(pk, request.user)
+        return _page(request, whole, problem=outcome.problem, status=outcome.status)
+
+    return view
+
+
+@verb
+def approve(request: Asked, hold: Hold) -> Hold:
+    return transitions.approve(hold, by=request.user, note=_note(request))
+
+
+@verb
+def edit(request: Asked, hold: Hold) -> Hold:
+    """Approve with other arguments: from the typed inputs, or from raw JSON when that was sent."""
+    if hold.action is None:
+        raise Invalid("Only an action can be approved with changes.")
+    if "raw" in request.POST:
+        changed = arguments.parse_object(request.POST["raw"], name="arguments")
+    else:
+        changed = arguments.edited(hold.action.arguments, request.POST)
+    return transitions.edit(hold, by=request.user, arguments=changed, note=_note(request))
+
+
+@verb
+def reject(request: Asked, hold: Hold) -> Hold:
+    return transitions.reject(hold, by=request.user, note=_note(request))
+
+
+@verb
+def answer(request: Asked, hold: Hold) -> Hold:
+    return transitions.answer(hold, by=request.user, note=_note(request))
+
+
+@verb
+def resume(request: Asked, hold: Hold) -> Hold:
+    return transitions.resume(
+        hold, by=request.user, note=_note(request), was_true=_was_true(request)
+    )
+
+
+@verb
+def modify(request: Asked, hold: Hold) -> Hold:
+    """Change instructions, state or limit, then resume."""
+    state = request.POST.get("state", "").strip()
+    return transitions.modify(
+        hold,
+        by=request.user,
+        instruction=request.POST.get("instruction", "").strip(),
+        state=arguments.parse_object(state, name="state") if state else None,
+        limit=_limit(request),
+        note=_note(request),
+        was_true=_was_true(request),
+    )
+
+
+@verb
+def terminate(request: Asked, hold: Hold) -> Hold:
+    return transitions.terminate(
+        hold, by=request.user, note=_note(request), was_true=_was_true(request)
+    )
+
+
+@verb
+def resolve(request: Asked, hold: Hold) -> Hold:
+    """Done by the person; what they changed in the work goes back to the agent."""
+    payload = hold.payload if isinstance(hold.payload, dict) else {}
+    changed = arguments.edited(payload, request.POST, "payload")
+    if key := request.POST.get("new_key", "").strip():
+        changed[key] = request.POST.get("new_value", "").replace("\r\n", "\n")
+    differs = bool(arguments.changes(payload, changed))
+    return transitions.resolve(
+        hold, by=request.user, note=_note(request), payload=changed if differs else None
+    )
+
+
+@verb
+def retry(request: Asked, hold: Hold) -> Hold:
+    return transitions.retry(hold, by=request.user, note=_note(request))
+
+
+@verb
+def discard(request: Asked, hold: Hold) -> Hold:
+    return transitions.discard(hold, by=request.user, note=_note(request))
+
+
+@verb
+def claim(request: Asked, hold: Hold) -> Hold:
+    return transitions.claim(hold, by=request.user)
+
+
+@verb
+def release(request: Asked, hold: Hold) -> Hold:
+    return transitions.release(hold, by=request.user)
+
+
+def _note(request: Asked) -> str:
+    note = request.POST.get("note", "").replace("\r\n", "\n").strip()
+    if len(note) > LONGEST_NOTE:
+        raise Invalid(f"A note can be {LONGEST_NOTE:,} characters long; this one has {len(note):,}.")
+    if "\x00" in note:
+        raise Invalid("A note cannot hold a NUL character.")
+    return note
+
+
+def _was_true(request: Asked) -> bool | None:
+    return {"true": True, "false": False}.get(request.POST.get("was_true", ""))
+
+
+def _limit(request: Asked) -> Decimal | None:
+    text = request.POST.get("limit", "").strip()
+    if not text:
+        return None
+    try:
+        limit = Decimal(text)
+    except InvalidOperation:
+        limit = Decimal("NaN")
+    if not limit.is_finite() or not 0 < limit < 10**12:
+        raise Invalid("The limit must be a number above zero, such as 10 or 2.5.")
+    return limit
