@@ -62,7 +62,9 @@ def gauge(value: Number | None, limit: Number | None, title: str) -> SafeString:
 
 
 @register.simple_tag
-def time_left(since: datetime, until: datetime | None, frozen_at: datetime | None = None) -> SafeString | str:
+def time_left(
+    since: datetime, until: datetime | None, frozen_at: datetime | None = None
+) -> SafeString | str:
     """A strip that empties towards `until`; stands still while frozen. The page keeps it true."""
     if until is None:
         return ""

@@ -19,7 +19,9 @@ SHAPES = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)
 def icon(name: str, title: str = "") -> SafeString:
     """Draw `static/vendor/lucide/NAME.svg` as wide as `--icon`. An unknown name fails loudly."""
     voice = (
-        format_html('role="img" aria-label="{}"', title) if title else mark_safe('aria-hidden="true"')
+        format_html('role="img" aria-label="{}"', title)
+        if title
+        else mark_safe('aria-hidden="true"')
     )
     return format_html(
         '<svg class="icon" viewBox="0 0 24 24" fill="none" stroke="currentColor" '

@@ -139,7 +139,9 @@ def _pairs(pairs: Iterable[tuple[Any, Any]], size: int, depth: int, at_once: int
 
 def _rows(pairs: Iterable[tuple[Any, Any]], depth: int) -> SafeString:
     return format_html_join(
-        "", "<dt>{}</dt><dd>{}</dd>", ((untrusted_line(str(k), 80), _value(v, depth)) for k, v in pairs)
+        "",
+        "<dt>{}</dt><dd>{}</dd>",
+        ((untrusted_line(str(k), 80), _value(v, depth)) for k, v in pairs),
     )
 
 

@@ -11,7 +11,16 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from agents.models import Action, ActionState, Agent, AgentState, Breaker, BreakerState, Run, RunState
+from agents.models import (
+    Action,
+    ActionState,
+    Agent,
+    AgentState,
+    Breaker,
+    BreakerState,
+    Run,
+    RunState,
+)
 from reviews.models import Hold, HoldState
 
 register = template.Library()
