@@ -8,4 +8,5 @@ from django.core.management import execute_from_command_line
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+    os.environ.setdefault("WATCHFLOOR_DB_POOL", "0")  # one connection is enough for one command
     execute_from_command_line(sys.argv)

@@ -24,6 +24,8 @@ from django.db import connection
 from django.http.response import HttpResponseBase
 from django.urls import path
 
+from agents import hot
+from audit import bell
 from dashboard import static
 
 type Scope = dict[str, Any]
@@ -35,7 +37,7 @@ def _part(name: str) -> Any:
     return import_module(name) if find_spec(name) else None
 
 
-bell, hot, consumers = _part("audit.bell"), _part("agents.hot.door"), _part("dashboard.consumers")
+consumers = _part("dashboard.consumers")
 
 
 class Site(ASGIHandler):
@@ -61,7 +63,7 @@ sockets = AllowedHostsOriginValidator(
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """The ASGI application that servers run."""
     if scope["type"] == "http":
-        await (hot.app if hot and hot.matches(scope) else site)(scope, receive, send)
+        await (hot.app if hot.matches(scope) else site)(scope, receive, send)
     elif scope["type"] == "websocket":
         await sockets(scope, receive, send)
     else:
@@ -72,10 +74,8 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     """Open what a process keeps for all its requests, and close it again: the bell and the hot door's pool."""
     await receive()
     try:
-        if bell and hasattr(bell, "start"):
-            await bell.start()
-        if hot:
-            await hot.startup()
+        await bell.start()
+        await hot.startup()
     except Exception as error:
         await send(
             {"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"}
@@ -83,9 +83,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         return
     await send({"type": "lifespan.startup.complete"})
     await receive()
-    if hot:
-        await hot.shutdown()
-    if bell and hasattr(bell, "stop"):
-        await bell.stop()
+    await hot.shutdown()
+    await bell.stop()
     await sync_to_async(connection.close_pool)()
     await send({"type": "lifespan.shutdown.complete"})

@@ -53,5 +53,8 @@ def config(*, json: bool, level: str) -> dict[str, Any]:
             # A stranger's bad address or a closed page is not news.
             "django.request": {"level": "ERROR"},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
+            "psycopg.pool": {
+                "level": "ERROR"
+            },  # it tries again, and the request says what went wrong
         },
     }

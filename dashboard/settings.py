@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.utils.csp import CSP
 
 from dashboard import addresses, logs
-from dashboard.embedded.runtime import data_folder, lay, private_file
+from dashboard.embedded.runtime import data_folder, lay, private_file, running_floor
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = data_folder()
@@ -128,23 +128,24 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # -- truth: PostgreSQL; hints: Redis ---------------------------------------------------------------
 
+_floor = running_floor(DATA)
+"""Where the embedded servers of this machine's floor are: a command in another terminal finds them, too."""
+
 DATABASES: dict[str, dict[str, Any]] = {
     "default": addresses.database(
-        os.environ.get("DATABASE_URL", "postgresql://watchfloor@localhost/watchfloor")
+        os.environ.get("DATABASE_URL")
+        or _floor.get("DATABASE_URL", "postgresql://watchfloor@localhost/watchfloor")
     )
 }
-# Under ASGI a request has a thread of its own, so only a pool keeps connections open between requests.
 DATABASES["default"]["OPTIONS"].update(
-    pool={
-        "min_size": 2,
-        "max_size": int(os.environ.get("WATCHFLOOR_DB_POOL", "12")),
-        "timeout": 10,
-    },
     prepare_threshold=2,
     server_side_binding=True,  # without it psycopg writes values into the text, and no statement repeats
 )
+# Under ASGI a request has a thread of its own, so only a pool keeps connections open between requests.
+if _most := int(os.environ.get("WATCHFLOOR_DB_POOL", "12")):
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": _most, "timeout": 5}
 
-REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
+REDIS_URL = os.environ.get("REDIS_URL") or _floor.get("REDIS_URL", "redis://localhost:6379/0")
 WATCHFLOOR_BELL = os.environ.get("WATCHFLOOR_BELL", "watchfloor")
 """First part of every name used in Redis, so that several floors (and tests) can share one."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import secrets
 import shutil
@@ -15,6 +16,7 @@ from .process import CannotStart
 from .valkey import EmbeddedValkey
 
 PROJECT = Path(__file__).resolve().parents[2]
+_ADDRESSES = "addresses.json"
 _ROOM = 200 * 1024 * 1024
 """Free bytes below which starting is refused: PostgreSQL would stop at its next checkpoint."""
 
@@ -65,6 +67,15 @@ def private_file(path: Path, content: str) -> None:
     half.replace(path)
 
 
+def running_floor(data: Path) -> dict[str, str]:
+    """The addresses of the embedded servers that a supervisor left word of; empty when it left none."""
+    try:
+        addresses: dict[str, str] = json.loads((data / _ADDRESSES).read_text())
+    except (OSError, ValueError):
+        return {}
+    return addresses
+
+
 class Runtime:
     """The embedded servers that the environment does not replace, and the addresses of all."""
 
@@ -90,6 +101,10 @@ class Runtime:
     def stop(self) -> None:
         for server in reversed(self.servers):
             server.stop()
+
+    def tell(self) -> None:
+        """Leave word for commands in other terminals, which then find what the environment does not name."""
+        private_file(self.data / _ADDRESSES, json.dumps(self.addresses))
 
     @property
     def addresses(self) -> dict[str, str]:

@@ -53,6 +53,7 @@ class Floor:
         for server in self.runtime.servers:
             self.keeper.keep(Watched(server))
         self.environment |= self.runtime.addresses
+        self.runtime.tell()
         if self.runtime.shelter:
             self.keeper.say(
                 f"The database is kept in {self.runtime.shelter}: its account cannot enter {self.data}."
@@ -63,7 +64,8 @@ class Floor:
         self.keeper.keep(
             Watched(self._celery("worker", *_WORKER)), Watched(self._celery("beat", "beat"))
         )
-        self.keeper.watch(until=self._answers())
+        self.keeper.watch(until=FirstAnswer(self.listener).has_come)
+        self.keeper.is_open = True
         self.keeper.say(f"\nWatchfloor is open: {self.url}/")
         self._introduce(demo=demo)
         self.keeper.say(f"Ctrl-C closes it; everything is kept in {self.data}.\n")
@@ -107,10 +109,6 @@ class Floor:
         return self._python(
             name, "-m", "celery", "--app", "dashboard.celery", "--quiet", *words, "-l", "warning"
         )
-
-    def _answers(self) -> Any:
-        """A question whether the web server answers yet, that never waits."""
-        return FirstAnswer(self.listener).has_come
 
     def _prepare_demo(self) -> list[Command]:
         code, output = self.keeper.run(
@@ -199,4 +197,6 @@ class FirstAnswer:
             answer = b""
         self._connection.close()
         self._connection = None
+        if answer.split(b" ")[1:2] == [b"500"]:
+            raise CannotStart("The web server answers with an error: it stands above.")
         return bool(answer)

@@ -29,6 +29,8 @@ class Keeper:
 
     def __init__(self) -> None:
         self.stages: list[list[Watched]] = []
+        self.is_open = False
+        """Until then an error is not worth a second try: it stands in the way of opening."""
         self._selector = selectors.DefaultSelector()
         self._said: dict[int, tuple[str, bytearray]] = {}
         self._stopping = False
@@ -55,7 +57,8 @@ class Keeper:
         job = replace(command)
         watched = Watched(job)
         job.start()
-        assert job.process is not None and job.process.stdout is not None
+        assert job.process
+        assert job.process.stdout
         os.set_blocking(job.process.stdout.fileno(), False)
         written = bytearray()
         try:
@@ -130,6 +133,8 @@ class Keeper:
         self._listen(0)
         if code == 0 and watched.may_finish:
             self._let_go(watched)
+        elif code > 0 and not self.is_open:
+            raise CannotStart(f"{watched.name} {how_it_ended(code)} while starting.")
         elif watched.died(now):
             self.say(f"{watched.name} {how_it_ended(code)}: starting it again.")
         elif watched.essential:

@@ -25,6 +25,7 @@ def keeper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Keeper]:
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in signals}
     keeper = Keeper()
+    keeper.is_open = True
     yield keeper
     keeper.stop()
     for number, handler in before.items():
@@ -64,6 +65,14 @@ def test_a_program_that_keeps_dying_stops_everything(keeper: Keeper, tmp_path: P
     keeper.keep(Watched(program("web", "raise SystemExit(3)", tmp_path)))
 
     with pytest.raises(CannotStart, match="web ended more than 5 times in a minute"):
+        keeper.watch()
+
+
+def test_an_error_while_opening_is_not_tried_again(keeper: Keeper, tmp_path: Path) -> None:
+    keeper.is_open = False
+    keeper.keep(Watched(program("web", "raise SystemExit(3)", tmp_path)))
+
+    with pytest.raises(CannotStart, match="web ended with code 3 while starting"):
         keeper.watch()
 
 
