@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
@@ -19,25 +17,20 @@ from asgiref.sync import sync_to_async
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
-from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.core.handlers.asgi import ASGIHandler
 from django.db import connection
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import path
 
 from agents import hot
 from audit import bell
 from dashboard import static
+from dashboard.consumers import Live
 
 type Scope = dict[str, Any]
 type Receive = Callable[[], Awaitable[dict[str, Any]]]
-type Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-def _part(name: str) -> Any:
-    return import_module(name) if find_spec(name) else None
-
-
-consumers = _part("dashboard.consumers")
+type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Site(ASGIHandler):
@@ -50,13 +43,13 @@ class Site(ASGIHandler):
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
 
-    async def get_response_async(self, request: ASGIRequest) -> HttpResponseBase:
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         return await sync_to_async(self.get_response, thread_sensitive=True)(request)
 
 
 site = static.served_before(Site())
 sockets = AllowedHostsOriginValidator(
-    AuthMiddlewareStack(URLRouter([path("live", consumers.Live.as_asgi())] if consumers else []))
+    AuthMiddlewareStack(URLRouter([path("live", Live.as_asgi())]))
 )
 
 
@@ -68,6 +61,11 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await sockets(scope, receive, send)
     else:
         await _lifespan(receive, send)
+
+
+def _close_pool() -> None:
+    if connection.settings_dict["OPTIONS"].get("pool"):
+        connection.close_pool()  # type: ignore[attr-defined]
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
@@ -85,5 +83,5 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     await receive()
     await hot.shutdown()
     await bell.stop()
-    await sync_to_async(connection.close_pool)()
+    await sync_to_async(_close_pool)()
     await send({"type": "lifespan.shutdown.complete"})

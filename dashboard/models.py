@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.contrib.sessions.base_session import AbstractBaseSession, BaseSessionManager
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ class Session(AbstractBaseSession):
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="sessions", null=True, blank=True
     )
-
-    objects: ClassVar[BaseSessionManager[Session]] = BaseSessionManager()
 
     @classmethod
     def get_session_store_class(cls) -> type[SessionStore]:

@@ -101,6 +101,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",  # a typed address without its final slash still works
     "django.middleware.csrf.CsrfViewMiddleware",
     "dashboard.sessions.PersonMiddleware",  # who is it: session and person in one query
+    "dashboard.middleware.TimeZone",  # times in the zone of whoever looks
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",  # for what does not read frame-ancestors
     "allauth.account.middleware.AccountMiddleware",  # allauth does not start without it
@@ -121,6 +122,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "dashboard.context.room",  # navigation and its counts; asks only for what a page shows
             ],
         },
     }

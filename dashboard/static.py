@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 from wsgiref.headers import Headers
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from servestatic import ServeStaticASGI
-
-if TYPE_CHECKING:
-    from asgiref.typing import ASGI3Application
 
 
 class HashedStorage(ManifestStaticFilesStorage):
@@ -20,7 +17,7 @@ class HashedStorage(ManifestStaticFilesStorage):
     support_js_module_import_aggregation = True
 
 
-def served_before(application: ASGI3Application) -> ServeStaticASGI:
+def served_before(application: Any) -> ServeStaticASGI:
     """`application`, with static files answered in front of it."""
     server = ServeStaticASGI(
         application,

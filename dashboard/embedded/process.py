@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_PROC = Path("/proc")
 _LONGEST_SOCKET_PATH = 100
 """sun_path holds 108 bytes on Linux and 104 on macOS, the final NUL included."""
 
@@ -42,10 +43,10 @@ def die_with_parent(sig: signal.Signals) -> Callable[[], None]:
 
 def command_line(pid: int) -> str:
     """The command a living process was started with; empty when there is no such process."""
-    if sys.platform == "linux":
+    if _PROC.exists():
         try:
             return (
-                Path(f"/proc/{pid}/cmdline")
+                (_PROC / f"{pid}/cmdline")
                 .read_bytes()
                 .replace(b"\0", b" ")
                 .decode(errors="replace")

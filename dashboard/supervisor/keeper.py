@@ -158,7 +158,7 @@ class Keeper:
             name, begun = self._said[key.fd]
             heard = os.read(key.fd, 65536)
             begun += heard
-            *lines, rest = begun.split(b"\n")
+            *lines, rest = bytes(begun).split(b"\n")
             if not heard:
                 self._selector.unregister(key.fileobj)
                 del self._said[key.fd]

@@ -6,7 +6,6 @@ a few milliseconds, and the second start of the day is the common one.
 
 from __future__ import annotations
 
-import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -39,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -117,7 +117,7 @@ def test_a_folder_that_cannot_be_written_gives_one_sentence() -> None:
 
 
 def test_a_full_disk_gives_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    full = shutil._ntuple_diskusage(100, 99, 1)  # type: ignore[attr-defined]
+    full = shutil._ntuple_diskusage(100, 99, 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
 
     with pytest.raises(CannotStart, match="Only 0 MB are free"):

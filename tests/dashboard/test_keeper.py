@@ -107,10 +107,16 @@ def test_a_signal_stops_the_last_started_first(
         "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: (print('bye'), sys.exit()))\n"
         "print('up', flush=True); signal.pause()"
     )
-    heard = []
+    heard = ""
     for name in ("first", "second", "third"):
         keeper.keep(Watched(program(name, says_bye, tmp_path)))
-    soon(keeper, lambda: heard.append(capsys.readouterr().out) or "".join(heard).count("up") == 3)
+
+    def all_are_up() -> bool:
+        nonlocal heard
+        heard += capsys.readouterr().out
+        return heard.count("up") == 3
+
+    soon(keeper, all_are_up)
     os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Stopped):
