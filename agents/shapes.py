@@ -37,8 +37,8 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Base of what agents send."""
 
 
-class Step(Request):
-    """What proposals and observations have in common."""
+class Step(Request, kw_only=True):
+    """What is done to what."""
 
     tool: Id
     kind: Kind = "tool"
@@ -53,7 +53,7 @@ class Step(Request):
         return parsed_object(bytes(self.arguments), "arguments", ARGUMENTS_BYTES)
 
 
-class Propose(Step):
+class Propose(Step, kw_only=True):
     """`POST /runs/{id}/actions`."""
 
     call_id: Id
@@ -71,42 +71,21 @@ class Propose(Step):
     resume: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Observation(Step):
-    """One thing that was done without asking."""
-
-    id: Id
-    outcome: Literal["succeeded", "failed"]
-    input_tokens: Tokens = 0
-    output_tokens: Tokens = 0
-    cost_usd: Decimal = Decimal(0)
-    model: Annotated[str, Meta(max_length=120)] = ""
-    result: Any = None
-    error: Failure | None = None
-    started_at: str | None = None
-    duration_ms: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
-
-
-class Failure(Request):
+class Failure(Request, kw_only=True):
     """What went wrong, as the agent says it."""
 
     type: Annotated[str, Meta(max_length=200)] = ""
     message: Annotated[str, Meta(max_length=20_000)] = ""
 
 
-class Observations(Request):
-    """`POST /runs/{id}/observations`."""
-
-    observations: Annotated[list[Observation], Meta(min_length=1, max_length=500)]
-
-
-class Claim(Request):
+class Claim(Request, kw_only=True):
     """`POST /actions/{id}/claim`."""
 
     claim_id: Annotated[str, Meta(max_length=100)] = ""
     lease_s: Lease = 300
 
 
-class Settle(Request):
+class Settle(Request, kw_only=True):
     """`POST /actions/{id}/settle`."""
 
     outcome: Literal["succeeded", "failed", "interrupted"]
@@ -154,6 +133,8 @@ def parsed(raw: bytes, field: str, limit: int) -> Any:
         raise Invalid(f"{field} is larger than {limit // 1024} KiB.")
     try:
         return msgspec.json.decode(raw)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"{field}: {error}") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed(f"{field}: {error}") from error
 
@@ -214,4 +195,3 @@ def digest_of(*, tool: str, subject: str, arguments: dict[str, Any]) -> bytes:
 propose_decoder = msgspec.json.Decoder(Propose)
 claim_decoder = msgspec.json.Decoder(Claim)
 settle_decoder = msgspec.json.Decoder(Settle)
-observations_decoder = msgspec.json.Decoder(Observations)

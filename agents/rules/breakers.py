@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from .facts import BreakerFacts, Outcome, Proposal
+from .facts import BreakerFacts, Observed, Outcome, Proposal
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +30,22 @@ WATCHING = frozenset({"closed", "half_open"})
 """States in which a condition can trip. Shadow breakers judge elsewhere and never trip."""
 
 
-def repeats(breaker: BreakerFacts, proposal: Proposal) -> Verdict:
+def repeats(breaker: BreakerFacts, *, tool: str, more: int = 1) -> Verdict:
     """Trip when one item is worked on more than `limit` times within the window."""
-    tries = int(breaker.value) + 1
+    tries = int(breaker.value) + more
     if tries <= breaker.limit:
         return Verdict.ok()
     return Verdict.trip(
-        f"{proposal.tool} worked on one item {tries} times within {span(breaker.window_s)}; "
+        f"{tool} worked on one item {tries} times within {span(breaker.window_s)}; "
         f"the limit is {plain(breaker.limit)}.",
         tries,
     )
 
 
-def errors(breaker: BreakerFacts, outcome: Outcome) -> Verdict:
+def errors(breaker: BreakerFacts, *, failed: bool, more: int = 1) -> Verdict:
     """Trip at the `limit`-th failure within the window."""
-    failures = int(breaker.value) + outcome.failed
-    if not outcome.failed or failures < breaker.limit:
+    failures = int(breaker.value) + more
+    if not failed or failures < breaker.limit:
         return Verdict.ok()
     return Verdict.trip(
         f"{counted(failures, 'action')} failed within {span(breaker.window_s)}; "
@@ -72,7 +72,7 @@ def judge_proposal(breaker: BreakerFacts, proposal: Proposal) -> Verdict:
     if breaker.state not in WATCHING:
         return Verdict.ok()
     if breaker.condition == "repeats":
-        return repeats(breaker, proposal)
+        return repeats(breaker, tool=proposal.tool)
     if breaker.condition == "spend":
         return spend(
             breaker, tokens=proposal.estimated_tokens, cost_usd=proposal.estimated_cost_usd
@@ -85,10 +85,21 @@ def judge_outcome(breaker: BreakerFacts, outcome: Outcome) -> Verdict:
     if breaker.state not in WATCHING:
         return Verdict.ok()
     if breaker.condition == "errors":
-        return errors(breaker, outcome)
+        return errors(breaker, failed=outcome.failed)
     if breaker.condition == "spend":
         return spend(breaker, tokens=outcome.tokens, cost_usd=outcome.cost_usd)
     return Verdict.ok()
+
+
+def judge_observed(breaker: BreakerFacts, observed: Observed) -> Verdict:
+    """What one breaker says to what was done without asking."""
+    if breaker.state not in WATCHING:
+        return Verdict.ok()
+    if breaker.condition == "repeats":
+        return repeats(breaker, tool=observed.tool, more=observed.repeats + 1)
+    if breaker.condition == "errors":
+        return errors(breaker, failed=observed.failed, more=observed.failures)
+    return spend(breaker, tokens=observed.tokens, cost_usd=observed.cost_usd)
 
 
 def first_trip[T](

@@ -61,3 +61,28 @@ class Outcome:
     failed: bool
     tokens: int = 0
     cost_usd: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a report has added to the windows so far, up to and with the observation that is judged."""
+
+    failures: int = 0
+    failed: bool = False
+    tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    tool: str = ""
+    repeats: int = 0
+    """How often the same item and tool stood in the report before."""
+
+    def and_then(
+        self, *, failed: bool, tokens: int, cost_usd: Decimal, tool: str, repeats: int
+    ) -> Observed:
+        return Observed(
+            self.failures + failed,
+            failed,
+            self.tokens + tokens,
+            self.cost_usd + cost_usd,
+            tool,
+            repeats,
+        )

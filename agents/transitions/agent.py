@@ -84,10 +84,14 @@ def revoke_key(key: AgentKey, *, by: Person) -> AgentKey:
     agent = lock(key.agent, by=by)
     key = AgentKey.objects.select_for_update(of=("self",)).get(pk=key.pk)
     key.agent = agent
+    return withdraw_key(key, by=by)
+
+
+def withdraw_key(key: AgentKey, *, by: Recordable | str) -> AgentKey:
     if key.revoked_at is None:
         key.revoked_at = timezone.now()
         key.save(update_fields=["revoked_at"])
-        record("key.revoked", actor=by, about=key, summary=f"{key.prefix}… of {agent}")
+        record("key.revoked", actor=by, about=key, summary=f"{key.prefix}… of {key.agent}")
     return key
 
 
