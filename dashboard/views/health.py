@@ -22,12 +22,20 @@ def livez(request: HttpRequest) -> JsonResponse:
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
     """503 without the database or with migrations to do; `degraded` without Redis, which nothing depends on."""
-    parts = {"database": _database(), "migrations": "unknown", "redis": _redis()}
-    if parts["database"] == "ok":
-        parts["migrations"] = _migrations()
-    if parts["migrations"] != "ok":
-        return JsonResponse({"status": "unavailable", **parts}, status=503)
-    return JsonResponse({"status": "ok" if parts["redis"] == "ok" else "degraded", **parts})
+    found = parts()
+    if found["migrations"] != "ok":
+        return JsonResponse({"status": "unavailable", **found}, status=503)
+    return JsonResponse({"status": "ok" if found["redis"] == "ok" else "degraded", **found})
+
+
+def parts() -> dict[str, str]:
+    """How each thing we need is: `ok`, or in a word what is wrong with it."""
+    database = _database()
+    return {
+        "database": database,
+        "migrations": _migrations() if database == "ok" else "unknown",
+        "redis": _redis(),
+    }
 
 
 def _database() -> str:

@@ -1,0 +1,52 @@
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+from pytest_django import Settings
+
+
+def test_livez_asks_for_nothing(client: Client) -> None:
+    assert client.get("/livez").json() == {"status": "ok"}
+
+
+@pytest.mark.django_db
+def test_readyz_names_every_part(client: Client) -> None:
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "database": "ok", "migrations": "ok", "redis": "ok"}
+
+
+@pytest.mark.django_db
+def test_a_lost_redis_is_no_reason_to_stop(client: Client, settings: Settings) -> None:
+    settings.REDIS_URL = "unix:///nowhere/valkey.sock"
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "degraded"
+    assert answer.json()["redis"] == "unreachable"
+
+
+@pytest.mark.django_db
+def test_a_lost_database_is(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost() -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(connection, "cursor", lost)
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["database"] == "unreachable"
+    assert answer.json()["migrations"] == "unknown"
+
+
+@pytest.mark.django_db
+def test_a_missing_migration_is(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("delete from django_migrations where app = 'dashboard'")
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["migrations"] == "1 to apply"
