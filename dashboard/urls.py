@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from django.urls import path
 
-from dashboard.views import agents, health, holds, record, runs
+from dashboard.api import api
+from dashboard.views import agents, floor, health, holds, house, inbox, record, runs, search, session
 
 urlpatterns = [
+    path("api/v1/", api.urls),
     path("livez", health.livez),
     path("readyz", health.readyz),
+    # -- coming in, and how one likes it
+    path("sign-in/", session.SignIn.as_view(), name="sign-in"),
+    path("sign-in/", session.SignIn.as_view(), name="account_login"),  # allauth's name for it
+    path("sign-out/", session.sign_out, name="sign-out"),
+    path("switched-off/", session.inactive, name="account_inactive"),
+    path("welcome/<str:uid>/<str:token>/", session.welcome, name="welcome"),
+    path("theme/", session.theme, name="theme"),
+    path("time-zone/", session.time_zone, name="time-zone"),
+    # -- what waits, and how it goes
+    path("", floor.floor, name="floor"),
+    path("inbox/", inbox.inbox, name="inbox"),
+    path("inbox/count/", inbox.count, name="inbox-count"),
+    path("inbox/answer/", inbox.answer, name="inbox-answer"),
+    path("search/", search.search, name="search"),
+    path("settings/", house.house, name="settings"),
     # -- a hold, and the answers people give
     path("holds/<uuid:pk>/", holds.hold, name="hold"),
     path("holds/<uuid:pk>/raw/", holds.raw, name="hold-raw"),

@@ -1,0 +1,293 @@
+"""What the floor shows: what waits, what burns, who is stopped, and what agents just did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import F, Sum
+from django.db.models.functions import Floor as RoundedDown
+from django.utils import timezone
+
+from agents.models import Action, Agent, AgentState, Breaker, BreakerState, Bucket, Condition
+from agents.models.breaker import Scope
+from people.models import Person
+from reviews.models import Hold, HoldKind
+
+from .gauges import SLOT, measure, slot, worst_first
+from .ids import first_id_at
+from .timeline import readable
+
+HOLDS_SHOWN = 8
+AGENTS_SHOWN = 24
+ACTIONS_SHOWN = 14
+MINUTES = 60
+
+
+# -- what waits ------------------------------------------------------------------------------------
+
+
+def needs_a_person(person: Person) -> list[Hold]:
+    """The newest of each kind: paused agents first, then approvals, then reviews."""
+    waiting = Hold.objects.visible_to(person).waiting().defer("payload", "reason")
+    found: list[Hold] = []
+    for kind in (HoldKind.TRIP, HoldKind.APPROVAL, HoldKind.REVIEW):
+        room = HOLDS_SHOWN - len(found)
+        if room > 0:
+            rows = waiting.filter(kind=kind).select_related("agent", "queue", "claimed_by")
+            found += rows.order_by("-id")[:room]
+    return found
+
+
+def oldest_waiting(person: Person) -> datetime | None:
+    return (
+        Hold.objects.visible_to(person)
+        .waiting()
+        .order_by("id")
+        .values_list("opened_at", flat=True)
+        .first()
+    )
+
+
+# -- the fleet -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A breaker, and where its agent stands with it."""
+
+    breaker: Breaker
+    value: Decimal | None
+
+    @property
+    def in_words(self) -> str:
+        breaker = self.breaker
+        if breaker.state == BreakerState.HALF_OPEN:
+            return f"{breaker.probes_succeeded} of {breaker.probes_allowed} probes"
+        if self.value is None:
+            return f"limit {measure(breaker.limit, breaker)}"
+        return f"{measure(self.value, breaker)} of {measure(breaker.limit, breaker)}"
+
+    @property
+    def share(self) -> float:
+        return float(self.value / self.breaker.limit) if self.value is not None else 0.0
+
+
+@dataclass
+class Member:
+    """One agent on the floor."""
+
+    agent: Agent
+    worst: Reading | None = None
+    minutes: list[int] = field(default_factory=lambda: [0] * MINUTES)
+    spent: Decimal = Decimal(0)
+
+    @property
+    def state(self) -> str:
+        return self.agent.state
+
+    @property
+    def actions(self) -> int:
+        return sum(self.minutes)
+
+    @property
+    def is_troubled(self) -> bool:
+        on_watch = (BreakerState.OPEN, BreakerState.FORCED_OPEN, BreakerState.HALF_OPEN)
+        return self.agent.is_paused or (
+            self.worst is not None and self.worst.breaker.state in on_watch
+        )
+
+
+@dataclass(frozen=True)
+class Fleet:
+    members: list[Member]
+    """Troubled ones first, then the busiest."""
+    total: int
+    closed: int
+    open: int
+    probation: int
+
+    @property
+    def more(self) -> int:
+        return self.total - len(self.members)
+
+
+def fleet(person: Person, *, now: datetime) -> Fleet:
+    agents = list(Agent.objects.visible_to(person).living().only("id", "name", "state", "team_id"))
+    breakers = Breaker.objects.visible_to(person).exclude(agent__state=AgentState.RETIRED)
+    of_agent: dict[UUID, list[Breaker]] = {}
+    states = {state: 0 for state in BreakerState.values}
+    for breaker in breakers:
+        of_agent.setdefault(breaker.agent_id, []).append(breaker)
+        states[breaker.state] += 1
+    minutes = _minutes((agent.pk for agent in agents), now=now)
+    members = [Member(agent, minutes=minutes.get(agent.pk, [0] * MINUTES)) for agent in agents]
+    for member in members:
+        first = worst_first(of_agent.get(member.agent.pk, []))
+        member.worst = Reading(first[0], None) if first else None
+    members.sort(key=lambda m: (not m.is_troubled, -m.actions, m.agent.name))
+    shown = members[:AGENTS_SHOWN]
+    _read_gauges(shown, of_agent, now)
+    spent = spent_today((m.agent.pk for m in shown), now=now)
+    for member in shown:
+        member.spent = spent.get(member.agent.pk, Decimal(0))
+    return Fleet(
+        shown,
+        total=len(agents),
+        closed=states[BreakerState.CLOSED],
+        open=states[BreakerState.OPEN] + states[BreakerState.FORCED_OPEN],
+        probation=states[BreakerState.HALF_OPEN],
+    )
+
+
+def _minutes(owners: Iterable[UUID], *, now: datetime) -> dict[UUID, list[int]]:
+    """Actions in each of the last 60 minutes."""
+    last = slot(now, 60)
+    found: dict[UUID, list[int]] = {}
+    rows = (
+        Bucket.objects.filter(
+            owner__in=list(owners), width=SLOT, slot__gt=slot(now) - MINUTES * 60 // SLOT
+        )
+        .annotate(minute=RoundedDown(F("slot") * SLOT / 60))
+        .values_list("owner", "minute")
+        .annotate(total=Sum("actions"))
+    )
+    for owner, minute, total in rows:
+        at = MINUTES - 1 - (last - int(minute))
+        if 0 <= at < MINUTES:
+            found.setdefault(owner, [0] * MINUTES)[at] = total
+    return found
+
+
+def _read_gauges(members: list[Member], of_agent: dict[UUID, list[Breaker]], now: datetime) -> None:
+    """Give each agent the breaker that matters: one that is open, else the one nearest to its limit.
+
+    Windows of agent-wide failures and spend are sums of buckets, read for all agents at once; repeats
+    and windows of single runs would cost a query each, and are shown on the agent's own page.
+    """
+    counted = [
+        breaker
+        for member in members
+        for breaker in of_agent.get(member.agent.pk, [])
+        if breaker.run_id is None
+        and breaker.condition != Condition.REPEATS
+        and breaker.scope == Scope.AGENT
+    ]
+    longest = max((breaker.window for breaker in counted), default=timedelta(0))
+    rows = Bucket.objects.filter(
+        owner__in={b.agent_id for b in counted},
+        width=SLOT,
+        slot__gt=slot(now - min(longest, timedelta(hours=1))),
+    )
+    by_owner: dict[UUID, list[Bucket]] = {}
+    for row in rows:
+        by_owner.setdefault(row.owner, []).append(row)
+    for member in members:
+        readings = [
+            Reading(breaker, _value(breaker, by_owner.get(member.agent.pk, []), now))
+            if breaker in counted
+            else Reading(breaker, None)
+            for breaker in of_agent.get(member.agent.pk, [])
+        ]
+        if not member.is_troubled and readings:
+            member.worst = max(readings, key=lambda r: r.share)
+
+
+def _value(breaker: Breaker, rows: list[Bucket], now: datetime) -> Decimal:
+    first = slot(now - breaker.window) + 1
+    reset = slot(breaker.reset_at) if breaker.reset_at else None
+    start = max(first, reset) if reset is not None else first
+    name = (
+        "failures"
+        if breaker.condition == Condition.ERRORS
+        else "tokens"
+        if breaker.unit == "tokens"
+        else "cost_usd"
+    )
+    total = sum((Decimal(getattr(row, name)) for row in rows if row.slot >= start), Decimal(0))
+    counted = breaker.baseline if reset is not None and reset >= first else Decimal(0)
+    return max(total - counted, Decimal(0))
+
+
+# -- what burns ------------------------------------------------------------------------------------
+
+
+def midnight(now: datetime) -> datetime:
+    """When today began, where the reader is."""
+    return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def spent_today(owners: Iterable[UUID], *, now: datetime) -> dict[UUID, Decimal]:
+    rows = (
+        Bucket.objects.filter(
+            owner__in=list(owners), width=3600, slot__gte=slot(midnight(now), 3600)
+        )
+        .values_list("owner")
+        .annotate(cost=Sum("cost_usd"))
+    )
+    return dict(rows)
+
+
+def spend_today(person: Person, *, now: datetime) -> Decimal:
+    """Of all agents this person sees."""
+    owners = Agent.objects.visible_to(person).values("pk")
+    total = Bucket.objects.filter(
+        owner__in=owners, width=3600, slot__gte=slot(midnight(now), 3600)
+    ).aggregate(cost=Sum("cost_usd"))
+    return total["cost"] or Decimal(0)
+
+
+@dataclass(frozen=True)
+class Hour:
+    """The last 60 minutes of the whole floor, a value a minute, oldest first."""
+
+    actions: list[int]
+    failures: list[int]
+    spend: list[Decimal]
+
+    @property
+    def total_actions(self) -> int:
+        return sum(self.actions)
+
+    @property
+    def total_failures(self) -> int:
+        return sum(self.failures)
+
+    @property
+    def total_spend(self) -> Decimal:
+        return sum(self.spend, Decimal(0))
+
+
+def hour(person: Person, *, now: datetime) -> Hour:
+    owners = Agent.objects.visible_to(person).values("pk")
+    last = slot(now, 60)
+    shown = Hour([0] * MINUTES, [0] * MINUTES, [Decimal(0)] * MINUTES)
+    rows = (
+        Bucket.objects.filter(
+            owner__in=owners, width=SLOT, slot__gt=slot(now) - MINUTES * 60 // SLOT
+        )
+        .annotate(minute=RoundedDown(F("slot") * SLOT / 60))
+        .values_list("minute")
+        .annotate(Sum("actions"), Sum("failures"), Sum("cost_usd"))
+    )
+    for minute, actions, failures, cost in rows:
+        at = MINUTES - 1 - (last - int(minute))
+        if 0 <= at < MINUTES:
+            shown.actions[at], shown.failures[at], shown.spend[at] = actions, failures, cost
+    return shown
+
+
+# -- what agents just did --------------------------------------------------------------------------
+
+
+def latest_actions(person: Person, *, now: datetime) -> list[Action]:
+    """The newest actions of the last hour."""
+    return list(
+        readable(Action.objects.visible_to(person))
+        .filter(id__gte=first_id_at(now - timedelta(hours=1)))
+        .select_related("agent")
+        .order_by("-id")[:ACTIONS_SHOWN]
+    )

@@ -1,0 +1,189 @@
+"""The inbox's lists: what waits and what was decided, of one kind, queue, agent or age."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Self
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+from django.http import Http404, QueryDict
+
+from people.models import Person, Team
+from reviews.models import Hold, HoldKind
+
+from .ids import first_id_at
+
+PAGE = 50
+TABS = (
+    ("", "All", None),
+    ("approvals", "Approvals", HoldKind.APPROVAL),
+    ("reviews", "Reviews", HoldKind.REVIEW),
+    ("paused", "Paused", HoldKind.TRIP),
+    ("mine", "Mine", None),
+    ("done", "Done", None),
+)
+KINDS = {name: kind for name, _, kind in TABS if kind}
+AGES = {
+    "10min": ("10 min", timedelta(minutes=10)),
+    "1h": ("1 h", timedelta(hours=1)),
+    "1d": ("1 day", timedelta(days=1)),
+    "7d": ("7 days", timedelta(days=7)),
+}
+BULKY = ("payload", "reason", "note")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the address says, checked. Anything else in it is a 404."""
+
+    tab: str = ""
+    queue: UUID | None = None
+    agent: UUID | None = None
+    age: str = ""
+
+    @classmethod
+    def read(cls, query: QueryDict) -> Self:
+        tab, age = query.get("tab", ""), query.get("age", "")
+        if tab not in {name for name, _, _ in TABS} or age not in {"", *AGES}:
+            raise Http404("There is no such list")
+        return cls(tab, _uuid(query.get("queue")), _uuid(query.get("agent")), age)
+
+    @property
+    def is_done(self) -> bool:
+        return self.tab == "done"
+
+    @property
+    def is_narrow(self) -> bool:
+        return bool(self.queue or self.agent or self.age)
+
+    def query(self, **more: Any) -> str:
+        """These filters as a query string, with `more` added or (empty) taken away."""
+        named = {"tab": self.tab, "queue": self.queue, "agent": self.agent, "age": self.age, **more}
+        return "?" + urlencode({name: value for name, value in named.items() if value})
+
+    def without(self, name: str) -> str:
+        return replace(self, **{name: None if name in ("queue", "agent") else ""}).query()
+
+    def apply(self, holds: QuerySet[Hold], *, person: Person, now: datetime) -> QuerySet[Hold]:
+        if self.tab in KINDS:
+            holds = holds.filter(kind=KINDS[self.tab])
+        if self.tab == "mine":
+            holds = holds.filter(claimed_by=person, claimed_until__gt=now)
+        if self.queue:
+            holds = holds.filter(queue=self.queue)
+        if self.agent:
+            holds = holds.filter(agent=self.agent)
+        if self.age:
+            holds = holds.filter(id__lt=first_id_at(now - AGES[self.age][1], slack=timedelta(0)))
+        return holds
+
+
+@dataclass(frozen=True)
+class HoldPage:
+    rows: list[Hold]
+    older: str = ""
+    """Query of the page after this one; empty on the last."""
+
+    @property
+    def newest(self) -> UUID | None:
+        return self.rows[0].pk if self.rows else None
+
+    @property
+    def ids(self) -> str:
+        return ",".join(str(row.pk) for row in self.rows)
+
+
+def page(person: Person, filters: Filters, query: QueryDict, *, now: datetime) -> HoldPage:
+    """One page, newest first: open holds by when they came, decided ones by when they were decided."""
+    if filters.is_done:
+        return _decided(person, filters, query.get("before", ""), now)
+    holds = filters.apply(rows(person).waiting(), person=person, now=now)
+    before = _uuid(query.get("before"))
+    if before:
+        holds = holds.filter(id__lt=before)
+    found = list(holds.order_by("-id")[: PAGE + 1])
+    older = filters.query(before=found[PAGE - 1].pk) if len(found) > PAGE else ""
+    return HoldPage(found[:PAGE], older)
+
+
+def rows(person: Person) -> Any:
+    """Holds with what a row shows, and nothing of any size."""
+    return (
+        Hold.objects.visible_to(person)
+        .select_related("agent", "queue", "claimed_by")
+        .defer(*BULKY, *(f"agent__{c}" for c in ("tools", "gates", "state_reason")))
+    )
+
+
+def same_rows(person: Person, ids: str) -> list[Hold]:
+    """The rows a page shows already, as they are now and in their order, whatever became of them."""
+    asked = [pk for text in ids.split(",")[:PAGE] if (pk := _uuid(text))]
+    found = {hold.pk: hold for hold in rows(person).filter(pk__in=asked)}
+    return [found[pk] for pk in asked if pk in found]
+
+
+def newer_than(
+    person: Person, filters: Filters, newest: UUID | None, *, now: datetime
+) -> list[Hold]:
+    """What came since the page was read; one more than a page at most."""
+    holds = filters.apply(rows(person).waiting(), person=person, now=now)
+    if newest:
+        holds = holds.filter(id__gt=newest)
+    return list(holds.order_by("-id")[: PAGE + 1])
+
+
+# -- decided ---------------------------------------------------------------------------------------
+
+DECIDED_OF_EACH_TEAM = """
+select pick.id from unnest(%s::uuid[]) as of(team), lateral (
+  select h.id from reviews_hold h
+  where h.team_id = of.team and h.state <> 'open' and (h.decided_at, h.id) < (%s, %s::uuid)
+  order by h.decided_at desc, h.id desc limit %s
+) pick
+"""
+"""The newest of each team: one walk of its index, however many teams one sees."""
+END_OF_TIME = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
+LAST_ID = UUID(int=2**128 - 1)
+
+
+def _decided(person: Person, filters: Filters, before: str, now: datetime) -> HoldPage:
+    at, pk = _cursor(before)
+    holds = filters.apply(rows(person).over(), person=person, now=now)
+    if filters.is_narrow:
+        holds = holds.exclude(decided_at__gt=at).exclude(decided_at=at, id__gte=pk)
+    else:
+        teams = (
+            list(Team.objects.values_list("pk", flat=True))
+            if person.watches_everything
+            else person.team_ids
+        )
+        holds = holds.filter(
+            pk__in=RawSQL(DECIDED_OF_EACH_TEAM, (teams, at, pk, PAGE + 1))
+        )
+    found = list(holds.order_by("-decided_at", "-id")[: PAGE + 1])
+    last = found[PAGE - 1] if len(found) > PAGE else None
+    cursor = f"{last.decided_at.isoformat()}_{last.pk}" if last and last.decided_at else ""
+    return HoldPage(found[:PAGE], filters.query(before=cursor) if cursor else "")
+
+
+def _cursor(text: str) -> tuple[datetime, UUID]:
+    if not text:
+        return END_OF_TIME, LAST_ID
+    at, _, pk = text.partition("_")
+    try:
+        return datetime.fromisoformat(at), UUID(pk)
+    except ValueError:
+        raise Http404("before names no row") from None
+
+
+def _uuid(text: str | None) -> UUID | None:
+    if not text:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Http404("That is no id") from None

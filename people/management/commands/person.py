@@ -1,0 +1,111 @@
+"""`manage.py person create NAME --role ROLE`: adds someone who watches."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.tokens import default_token_generator
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from people.models import Person, Role, Team
+from people.transitions import person as transitions
+
+LONGEST_NAME = 80
+
+
+class Command(BaseCommand):
+    help = "Adds people. The password is read from standard input, asked for, or chosen through a one-time link."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="create")
+        create = verbs.add_parser("create", help="add a person")
+        create.add_argument("name", metavar="NAME", help="what they sign in with")
+        create.add_argument("--role", required=True, help=", ".join(Role.values))
+        create.add_argument("--team", help="the team they watch; without it, every team")
+        create.add_argument(
+            "--link", action="store_true", help="print a link where they choose a password, once"
+        )
+        create.add_argument("--json", action="store_true", help="answer as one line of JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        name = named(options["name"])
+        role, team = role_of(options["role"]), team_of(options["team"])
+        password = None if options["link"] else self._password(name)
+        person = transitions.create(name, role=role, team=team, password=password, by="command")
+        made = {
+            "id": str(person.pk),
+            "name": person.name,
+            "role": str(role),
+            "team": team.name if team else None,
+        }
+        if options["link"]:
+            made["link"] = link_for(person)
+        self.stdout.write(json.dumps(made) if options["json"] else sentence(made))
+
+    def _password(self, name: str) -> str:
+        """From standard input when something is piped into it, else from a prompt that does not show it."""
+        if sys.stdin.isatty():
+            password = getpass.getpass(f"Password for {name}: ")
+            if getpass.getpass("The same again: ") != password:
+                raise CommandError("The two passwords differ.")
+        else:
+            password = sys.stdin.readline().rstrip("\r\n")
+        if not password:
+            raise CommandError(
+                "The password is empty. Pipe one in, or use --link and let them choose it."
+            )
+        try:
+            validate_password(password, Person(name=name))
+        except ValidationError as refusal:
+            raise CommandError(" ".join(refusal.messages)) from None
+        return password
+
+
+def named(text: str) -> str:
+    name = text.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise CommandError(f"A name has 1 to {LONGEST_NAME} visible characters.")
+    if Person.objects.filter(name__iexact=name).exists():
+        raise CommandError(f"There is already someone called {name}.")
+    return name
+
+
+def role_of(text: str) -> Role:
+    if text not in Role.values:
+        raise CommandError(f"There is no role {text}. Roles are: {', '.join(Role.values)}.")
+    return Role(text)
+
+
+def team_of(name: str | None) -> Team | None:
+    if name is None:
+        return None
+    team = Team.objects.filter(name=name).first()
+    if team is None:
+        names = ", ".join(Team.objects.values_list("name", flat=True)) or "none yet"
+        raise CommandError(f"There is no team {name}. Teams are: {names}.")
+    return team
+
+
+def link_for(person: Person) -> str:
+    """Where they choose a password. Over after its first use, or after `PASSWORD_RESET_TIMEOUT`."""
+    uid = urlsafe_base64_encode(force_bytes(person.pk))
+    path = reverse("welcome", args=[uid, default_token_generator.make_token(person)])
+    return f"{settings.WATCHFLOOR_URL}{path}"
+
+
+def sentence(made: dict[str, Any]) -> str:
+    place = made["team"] or "every team"
+    text = f"{made['name']} is {made['role']} of {place} and can sign in."
+    if "link" in made:
+        text = f"{made['name']} is {made['role']} of {place} and chooses a password here, once:\n{made['link']}"
+    return text
