@@ -1,0 +1,18 @@
+"""Percentiles, and what a figure was measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which `share` of them lie, rounded to 2 places."""
+    ordered = sorted(values)
+    return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 2)
+
+
+def machine() -> str:
+    """Cores, processor family and Python, enough to read figures by."""
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
