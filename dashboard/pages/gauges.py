@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -141,13 +141,13 @@ def slot(at: datetime, width: int = SLOT) -> int:
 
 @dataclass(frozen=True)
 class Spend:
-    """What an agent used in the last 24 hours, by the hour for its chart."""
+    """What an agent used in the last 24 hours, `costs` by the hour for its chart, oldest first."""
 
     cost_usd: Decimal
     tokens: int
     actions: int
     failures: int
-    hours: list[tuple[datetime, Decimal, int, int]]
+    costs: list[Decimal]
 
 
 def spend(agent_id: UUID, *, now: datetime) -> Spend:
@@ -159,19 +159,15 @@ def spend(agent_id: UUID, *, now: datetime) -> Spend:
         )
     }
     found = rows.values()
-    start = now.replace(minute=0, second=0, microsecond=0)
     return Spend(
         cost_usd=sum((row.cost_usd for row in found), Decimal(0)),
         tokens=sum(row.tokens for row in found),
         actions=sum(row.actions for row in found),
         failures=sum(row.failures for row in found),
-        hours=[
-            (
-                start - timedelta(hours=hour - n),
-                rows[n].cost_usd if n in rows else Decimal(0),
-                rows[n].actions if n in rows else 0,
-                rows[n].failures if n in rows else 0,
-            )
+        costs=[
+            rows[n].cost_usd if n in rows else Decimal(0) for n in range(hour - 23, hour + 1)
+        ],
+    )
             for n in range(hour - 23, hour + 1)
         ],
     )

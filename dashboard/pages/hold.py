@@ -255,6 +255,16 @@ def _executed(action: Action, agent: str, *, is_delivered: bool) -> Mark:
     return Mark("Executed", "failed", action.state_reason or "It was cancelled before it started")
 
 
+def outcome(hold: Hold) -> Any:
+    """What came of an approved action, once it is known: its result, or its error."""
+    action = hold.action
+    if hold.kind != HoldKind.APPROVAL or action is None:
+        return None
+    if action.state == ActionState.SUCCEEDED:
+        return action.result
+    return action.error if action.state == ActionState.FAILED else None
+
+
 def _trip(hold: Hold) -> list[Mark]:
     if hold.decision == HoldDecision.TERMINATED:
         return [_terminated(hold)]

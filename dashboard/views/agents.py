@@ -90,6 +90,7 @@ def _page(request: Asked, agent: Agent, status: int = 200, **more: Any) -> HttpR
         "keys": pages.keys(agent),
         "gates": pages.gates(agent),
         "address": request.build_absolute_uri("/").rstrip("/"),
+        "tool": "look_up" if agent.may_use_any_tool or not agent.tools else agent.tools[0],
         "typed": request.POST,
     }
     return render(request, "agent.html", context | more, status=status)

@@ -92,6 +92,7 @@ def _standing(request: Asked, hold: Hold) -> dict[str, Any]:
         "may_decide": hold.can_be_decided_by(request.user),
         "claimed_by_other": hold.is_claimed_by_other(request.user),
         "course": pages.course(hold),
+        "outcome": pages.outcome(hold),
     }
 
 
