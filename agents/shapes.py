@@ -42,7 +42,7 @@ class Step(Request, kw_only=True):
 
     tool: Id
     kind: Kind = "tool"
-    arguments: msgspec.Raw = msgspec.Raw(b"{}")
+    arguments: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"{}"))
     subject: Annotated[str, Meta(max_length=500)] = ""
     step: Annotated[str, Meta(max_length=200)] = ""
     attempt: Annotated[int, Meta(ge=1, le=10_000)] = 1
@@ -68,7 +68,7 @@ class Propose(Step, kw_only=True):
     currency: Annotated[str, Meta(pattern=r"^([A-Z]{3})?$")] = ""
     queue: Queue = "approvals"
     expires_in_s: Annotated[int, Meta(ge=10, le=2_592_000)] = 86_400
-    resume: msgspec.Raw = msgspec.Raw(b"null")
+    resume: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
 
 
 class Failure(Request, kw_only=True):
@@ -94,7 +94,7 @@ class Settle(Request, kw_only=True):
     output_tokens: Tokens = 0
     cost_usd: Decimal = Decimal(0)
     model: Annotated[str, Meta(max_length=120)] = ""
-    result: msgspec.Raw = msgspec.Raw(b"null")
+    result: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
     error: Failure | None = None
     duration_ms: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
     trace_url: Link = ""

@@ -80,7 +80,9 @@ PROBLEM = {
 def with_hot_doors(document: dict[str, Any]) -> dict[str, Any]:
     """Add propose, claim, settle, wait and stream to Django Ninja's document."""
     _, components = msgspec.json.schema_components(
-        [shapes.Propose, shapes.Claim, shapes.Settle], ref_template=COMPONENT
+        [shapes.Propose, shapes.Claim, shapes.Settle],
+        schema_hook=lambda kind: {"description": "any JSON"},
+        ref_template=COMPONENT,
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in components.items():

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Router
+from ninja import Router, Status
 
 from audit.errors import NotFound
 
@@ -75,7 +75,7 @@ def register_version(request: HttpRequest, body: shapes.RegisterVersion) -> Any:
     """Say what was deployed, once per label."""
     limited(body.metadata, "metadata", OPAQUE_BYTES)
     version, made = agents.register_version(agent_of(request), **body.dict())
-    return (201 if made else 200), version
+    return Status(201 if made else 200, version)
 
 
 @router.post("/runs", response={200: shapes.RunOut, 201: shapes.RunOut})
@@ -83,7 +83,7 @@ def start_run(request: HttpRequest, body: shapes.StartRun) -> Any:
     """Begin a run, or find the unfinished one with this key."""
     limited(body.metadata, "metadata", OPAQUE_BYTES)
     run, made = runs.start(agent_of(request), **body.dict())
-    return (201 if made else 200), run_out(run)
+    return Status(201 if made else 200, run_out(run))
 
 
 @router.get("/runs/{uuid:run_id}", response=shapes.RunOut)

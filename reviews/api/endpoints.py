@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import StringConstraints
 
 from agents.api.door import Shape, agent_of, limited
@@ -65,7 +65,7 @@ def hand_over(request: HttpRequest, run_id: UUID, body: HandOver) -> Any:
     limited(body.payload, "payload", PAYLOAD_BYTES)
     run = get_object_or_404(Run, pk=run_id, agent=agent_of(request))
     hold, made = opening.hand_over(run, **body.dict())
-    return (201 if made else 200), review_out(hold)
+    return Status(201 if made else 200, review_out(hold))
 
 
 @router.get("/reviews/{uuid:review_id}", response=ReviewOut)
