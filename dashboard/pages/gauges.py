@@ -168,9 +168,6 @@ def spend(agent_id: UUID, *, now: datetime) -> Spend:
             rows[n].cost_usd if n in rows else Decimal(0) for n in range(hour - 23, hour + 1)
         ],
     )
-            for n in range(hour - 23, hour + 1)
-        ],
-    )
 
 
 def spend_since(owners: Iterable[UUID], *, since: datetime) -> dict[UUID, tuple[Decimal, int]]:
