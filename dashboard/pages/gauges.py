@@ -164,9 +164,7 @@ def spend(agent_id: UUID, *, now: datetime) -> Spend:
         tokens=sum(row.tokens for row in found),
         actions=sum(row.actions for row in found),
         failures=sum(row.failures for row in found),
-        costs=[
-            rows[n].cost_usd if n in rows else Decimal(0) for n in range(hour - 23, hour + 1)
-        ],
+        costs=[rows[n].cost_usd if n in rows else Decimal(0) for n in range(hour - 23, hour + 1)],
     )
 
 
