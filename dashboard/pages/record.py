@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 from django.http import Http404, QueryDict
@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from agents.models import Action, Agent, AgentKey, Breaker, Run, Trip
 from agents.models.agent import AgentVersion
+from agents.models.visible import VisibleQuerySet
 from audit.models import Entry
 from people.models import READS_RECORD, Person
 from reviews.models import Hold
@@ -70,8 +71,8 @@ class Slice:
 
 
 def filters(query: QueryDict) -> Filters:
-    problem = ""
     days: dict[str, date | None] = {}
+    problem = ""
     for name in ("since", "until"):
         text = query.get(name, "")
         try:
@@ -79,12 +80,21 @@ def filters(query: QueryDict) -> Filters:
         except ValueError:
             days[name] = None
             problem = f"“{text[:40]}” is no date: write it as 2026-01-31."
-    texts = {
-        name: query.get(name, "").replace("\x00", "").strip()[:200]
-        for name in ("kind", "actor", "about", "agent", "run")
-    }
-    text = query.get("q", "").replace("\x00", "").strip()[:200]
-    return Filters(**texts, **days, text=text, problem=problem)
+    return Filters(
+        kind=_text(query, "kind"),
+        actor=_text(query, "actor"),
+        about=_text(query, "about"),
+        agent=_text(query, "agent"),
+        run=_text(query, "run"),
+        since=days["since"],
+        until=days["until"],
+        text=_text(query, "q"),
+        problem=problem,
+    )
+
+
+def _text(query: QueryDict, name: str) -> str:
+    return query.get(name, "").replace("\x00", "").strip()[:200]
 
 
 def readable_by(person: Person) -> QuerySet[Entry]:
@@ -97,7 +107,7 @@ def readable_by(person: Person) -> QuerySet[Entry]:
     return Entry.objects.filter(team__in=[str(team) for team in teams])
 
 
-def narrowed(entries: QuerySet[Entry], by: Filters, *, zone: ZoneInfo) -> QuerySet[Entry]:
+def narrowed(entries: QuerySet[Entry], by: Filters, *, zone: tzinfo) -> QuerySet[Entry]:
     """Everything but the free text, each through an index."""
     if by.kind:
         entries = (
@@ -208,35 +218,40 @@ def _ways(entries: Sequence[Entry], person: Person) -> dict[str, str]:
         noun, _, pk = entry.about.partition(":")
         named[noun].add(pk)
     found: dict[str, str] = {}
-    if ids := uuids(named["reviews.hold"]):
-        for pk in Hold.objects.visible_to(person).filter(pk__in=ids).values_list("pk", flat=True):
-            found[f"reviews.hold:{pk}"] = reverse("hold", args=[pk])
-    if ids := uuids(named["agents.run"]):
-        for pk in Run.objects.visible_to(person).filter(pk__in=ids).values_list("pk", flat=True):
-            found[f"agents.run:{pk}"] = reverse("run", args=[pk])
-    if ids := uuids(named["agents.action"]):
-        rows = Action.objects.visible_to(person).filter(pk__in=ids)
-        for pk, run in rows.values_list("pk", "run_id"):
-            found[f"agents.action:{pk}"] = reverse("action", args=[run, pk])
-    if ids := uuids(named["agent"]):
-        for pk in Agent.objects.visible_to(person).filter(pk__in=ids).values_list("pk", flat=True):
-            found[f"agent:{pk}"] = reverse("agent", args=[pk])
-    for noun, model in PARTS_OF_AGENTS.items():
+    for noun, rows in WHOLE.items():
         if ids := uuids(named[noun]):
-            parts = model.objects.filter(pk__in=ids)
+            visible = rows().visible_to(person).filter(pk__in=ids)
+            page = noun.rpartition(".")[2]
+            for pk in visible.values_list("pk", flat=True):
+                found[f"{noun}:{pk}"] = reverse(page, args=[pk])
+    if ids := uuids(named["agents.action"]):
+        actions = Action.objects.visible_to(person).filter(pk__in=ids)
+        for action, run in actions.values_list("pk", "run_id"):
+            found[f"agents.action:{action}"] = reverse("action", args=[run, action])
+    for noun, parts in PARTS_OF_AGENTS.items():
+        if ids := uuids(named[noun]):
+            own = parts().filter(pk__in=ids)
             if not person.watches_everything:
-                parts = parts.filter(agent__team_id__in=person.team_ids)
-            for pk, agent in parts.values_list("pk", "agent_id"):
+                own = own.filter(agent__team_id__in=person.team_ids)
+            for pk, agent in own.values_list("pk", "agent_id"):
                 found[f"{noun}:{pk}"] = reverse("agent", args=[agent])
     return found
 
 
-PARTS_OF_AGENTS = {
-    "agents.key": AgentKey,
-    "agents.breaker": Breaker,
-    "agents.trip": Trip,
-    "agents.version": AgentVersion,
+WHOLE: dict[str, Callable[[], VisibleQuerySet[Any]]] = {
+    "reviews.hold": Hold.objects.all,
+    "agents.run": Run.objects.all,
+    "agent": Agent.objects.all,
 }
+"""Subjects with a page of their own."""
+
+PARTS_OF_AGENTS: dict[str, Callable[[], QuerySet[Any]]] = {
+    "agents.key": AgentKey.objects.all,
+    "agents.breaker": Breaker.objects.all,
+    "agents.trip": Trip.objects.all,
+    "agents.version": AgentVersion.objects.all,
+}
+"""Subjects that are shown on their agent's page."""
 
 
 def uuids(texts: Iterable[str]) -> list[UUID]:

@@ -20,6 +20,7 @@ from agents.models import Action, ActionState
 UNREAD = ("arguments", "approved_arguments", "result", "error", "resume")
 """Columns of any size, left in the database."""
 
+
 @dataclass(frozen=True)
 class Line:
     """One action. `share` is its duration in percent of the longest beside it."""

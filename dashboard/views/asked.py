@@ -11,5 +11,5 @@ from people.models import Person
 class Asked(HttpRequest):
     """A request of someone who is signed in (views say so with `login_required`)."""
 
-    user: Person  # type: ignore[assignment]
+    user: Person
     htmx: HtmxDetails

@@ -233,7 +233,9 @@ def release(request: Asked, hold: Hold) -> Hold:
 def _note(request: Asked) -> str:
     note = request.POST.get("note", "").replace("\r\n", "\n").strip()
     if len(note) > LONGEST_NOTE:
-        raise Invalid(f"A note can be {LONGEST_NOTE:,} characters long; this one has {len(note):,}.")
+        raise Invalid(
+            f"A note can be {LONGEST_NOTE:,} characters long; this one has {len(note):,}."
+        )
     if "\x00" in note:
         raise Invalid("A note cannot hold a NUL character.")
     return note

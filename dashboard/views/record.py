@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from zoneinfo import ZoneInfo
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
@@ -42,14 +41,15 @@ def record(request: Asked) -> HttpResponse:
     query.pop("before", None)
     older = ""
     if part.older is not None:
-        older = query.copy()
-        older["before"] = str(part.older)
-        older = f"?{older.urlencode()}"
+        further = query.copy()
+        further["before"] = str(part.older)
+        older = f"?{further.urlencode()}"
     context = {
         "lines": pages.told(part.entries, request.user),
         "part": part,
         "filters": wanted,
         "chips": _chips(request, wanted),
+        "kind_is_exact": bool(wanted.kind) and wanted.kind not in dict(NOUNS),
         "query": query.urlencode(),
         "older": older,
         "is_first": "before" not in request.GET,
@@ -90,7 +90,6 @@ def _narrowed(request: Asked) -> tuple[pages.Entries, pages.Filters]:
     entries = pages.readable_by(request.user)
     wanted = pages.filters(request.GET)
     zone = timezone.get_current_timezone()
-    zone = zone if isinstance(zone, ZoneInfo) else ZoneInfo("UTC")
     return pages.narrowed(entries, wanted, zone=zone), wanted
 
 

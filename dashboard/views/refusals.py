@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from types import TracebackType
 
 from django.core.exceptions import PermissionDenied
 
@@ -14,26 +12,32 @@ NOT_YOURS = "You may look at this, but not decide it: that takes a lead, ops or 
 STATUSES: dict[type[Refused], int] = {Conflict: 409, Invalid: 422, NotFound: 404}
 
 
-@dataclass
-class Attempt:
-    """How a verb ended: `problem` is empty when it did what was asked."""
+class attempt:  # read aloud: `with attempt() as outcome`
+    """Run a verb inside; a refusal becomes a sentence. `problem` is empty when it did what was asked."""
 
-    problem: str = ""
-    status: int = 200
+    def __init__(self) -> None:
+        self.problem = ""
+        self.status = 200
 
     @property
     def succeeded(self) -> bool:
         return not self.problem
 
+    def __enter__(self) -> attempt:
+        return self
 
-@contextmanager
-def attempt() -> Iterator[Attempt]:
-    """Run a verb inside; a refusal becomes a sentence instead of an exception."""
-    outcome = Attempt()
-    try:
-        yield outcome
-    except PermissionDenied as refusal:
-        outcome.problem, outcome.status = str(refusal) or NOT_YOURS, 403
-    except Refused as refusal:
-        outcome.problem = refusal.detail
-        outcome.status = next((s for kind, s in STATUSES.items() if isinstance(refusal, kind)), 400)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        refusal: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        match refusal:
+            case PermissionDenied():
+                self.problem, self.status = str(refusal) or NOT_YOURS, 403
+            case Refused():
+                self.problem = refusal.detail
+                self.status = next((s for k, s in STATUSES.items() if isinstance(refusal, k)), 400)
+            case _:
+                return False
+        return True
