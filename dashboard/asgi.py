@@ -17,35 +17,16 @@ from asgiref.sync import sync_to_async
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
-from django.core.handlers.asgi import ASGIHandler
 from django.db import connection
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from django.urls import path
 
 from agents import hot
 from audit import bell
-from dashboard import static
+from dashboard import static, urls  # noqa: F401  # read now: the first visitor does not wait
 from dashboard.consumers import Live
+from dashboard.site import Scope, Send, Site
 
-type Scope = dict[str, Any]
-type Receive = Callable[[], Awaitable[dict[str, Any]]]
-type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-class Site(ASGIHandler):
-    """Django, with middleware and view in one go in the request's thread.
-
-    Left alone, Django under ASGI changes thread twice for every middleware, which costs an operator's
-    click more than all the SQL it runs.
-    """
-
-    def load_middleware(self, is_async: bool = False) -> None:
-        super().load_middleware(is_async=False)
-
-    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        return await sync_to_async(self.get_response, thread_sensitive=True)(request)
-
+type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 site = static.served_before(Site())
 sockets = AllowedHostsOriginValidator(

@@ -97,11 +97,11 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",  # HSTS, nosniff, referrer, opener policy
     "django.middleware.csp.ContentSecurityPolicyMiddleware",  # second wall behind escaping
+    # Before whatever may refuse a request: pages that refuse are pages, too, and show who is there.
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "dashboard.sessions.PersonMiddleware",  # who is it: session and person in one query
     "django.middleware.common.CommonMiddleware",  # a typed address without its final slash still works
     "django.middleware.csrf.CsrfViewMiddleware",
-    "dashboard.sessions.PersonMiddleware",  # who is it: session and person in one query
-    "dashboard.middleware.TimeZone",  # times in the zone of whoever looks
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",  # for what does not read frame-ancestors
     "allauth.account.middleware.AccountMiddleware",  # allauth does not start without it
@@ -143,9 +143,12 @@ DATABASES["default"]["OPTIONS"].update(
     prepare_threshold=2,
     server_side_binding=True,  # without it psycopg writes values into the text, and no statement repeats
 )
-# Under ASGI a request has a thread of its own, so only a pool keeps connections open between requests.
+# Django gives its connection back after every request, so only a pool keeps some open.
 if _most := int(os.environ.get("WATCHFLOOR_DB_POOL", "12")):
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": _most, "timeout": 5}
+
+SITE_THREADS = _most or 4
+"""Requests for pages that are worked on at once, in one process."""
 
 REDIS_URL = os.environ.get("REDIS_URL") or _floor.get("REDIS_URL", "redis://localhost:6379/0")
 WATCHFLOOR_BELL = os.environ.get("WATCHFLOOR_BELL", "watchfloor")

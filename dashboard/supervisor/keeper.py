@@ -166,4 +166,4 @@ class Keeper:
                 lines, rest = ([*lines, rest] if rest else lines), b""
             begun[:] = rest
             for line in filter(None, lines):
-                self.say(f"{name:<8}| {line.decode(errors='replace')}")
+                self.say(f"{name:<14}| {line.decode(errors='replace')}")

@@ -97,7 +97,7 @@ def test_an_agent_may_finish(
 
     soon(keeper, lambda: not keeper.stages[0])
 
-    assert capsys.readouterr().out == "triage  | all done\n"
+    assert capsys.readouterr().out == "triage        | all done\n"
 
 
 def test_a_signal_stops_the_last_started_first(
@@ -124,9 +124,9 @@ def test_a_signal_stops_the_last_started_first(
     keeper.stop()
 
     assert capsys.readouterr().out.split("\n")[:3] == [
-        "third   | bye",
-        "second  | bye",
-        "first   | bye",
+        "third         | bye",
+        "second        | bye",
+        "first         | bye",
     ]
 
 
