@@ -100,6 +100,7 @@ MIDDLEWARE = [
     # Before whatever may refuse a request: pages that refuse are pages, too, and show who is there.
     "django.contrib.sessions.middleware.SessionMiddleware",
     "dashboard.sessions.PersonMiddleware",  # who is it: session and person in one query
+    "dashboard.middleware.TimeZone",  # times in the zone of whoever looks
     "django.middleware.common.CommonMiddleware",  # a typed address without its final slash still works
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
