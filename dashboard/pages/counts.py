@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db.models import F
 from django.http import HttpRequest
 
 from people.models import Person
@@ -58,9 +57,7 @@ def waiting(person: Person) -> Waiting:
     rows = (
         QueueCount.objects.visible_to(person)
         .order_by("queue__name", "queue_id")
-        .values_list(
-            "queue_id", "kind", "waiting", name=F("queue__name"), team=F("queue__team__name")
-        )
+        .values_list("queue_id", "kind", "waiting", "queue__name", "queue__team__name")
     )
     queues: dict[UUID, QueueWaiting] = {}
     for pk, kind, count, name, team in rows:

@@ -12,8 +12,18 @@ from django.db.models import F, Sum
 from django.db.models.functions import Floor as RoundedDown
 from django.utils import timezone
 
-from agents.models import Action, Agent, AgentState, Breaker, BreakerState, Bucket, Condition
+from agents.models import (
+    Action,
+    Agent,
+    AgentState,
+    Breaker,
+    BreakerState,
+    Bucket,
+    Condition,
+    Trip,
+)
 from agents.models.breaker import Scope
+from agents.rules.breakers import span
 from people.models import Person
 from reviews.models import Hold, HoldKind
 
@@ -52,6 +62,9 @@ def oldest_waiting(person: Person) -> datetime | None:
     )
 
 
+NOUNS = {Condition.REPEATS: " tries", Condition.ERRORS: " failures", Condition.SPEND: ""}
+
+
 # -- the fleet -------------------------------------------------------------------------------------
 
 
@@ -64,12 +77,15 @@ class Reading:
 
     @property
     def in_words(self) -> str:
+        """`4 of 10 failures in 5 min`, `2 of 5 probes`: the value against what it may be."""
         breaker = self.breaker
         if breaker.state == BreakerState.HALF_OPEN:
-            return f"{breaker.probes_succeeded} of {breaker.probes_allowed} probes"
+            return f"{breaker.probes_succeeded} of {breaker.probes_allowed} probes went well"
+        what = NOUNS[Condition(breaker.condition)]
+        limit, window = measure(breaker.limit, breaker), span(breaker.window.total_seconds())
         if self.value is None:
-            return f"limit {measure(breaker.limit, breaker)}"
-        return f"{measure(self.value, breaker)} of {measure(breaker.limit, breaker)}"
+            return f"up to {limit}{what} in {window}"
+        return f"{measure(self.value, breaker)} of {limit}{what} in {window}"
 
     @property
     def share(self) -> float:
@@ -92,6 +108,11 @@ class Member:
     @property
     def actions(self) -> int:
         return sum(self.minutes)
+
+    @property
+    def course(self) -> list[int]:
+        """Actions of every two minutes: calmer to the eye than of each."""
+        return [a + b for a, b in zip(self.minutes[::2], self.minutes[1::2], strict=True)]
 
     @property
     def is_troubled(self) -> bool:
@@ -193,7 +214,13 @@ def _read_gauges(members: list[Member], of_agent: dict[UUID, list[Breaker]], now
             for breaker in of_agent.get(member.agent.pk, [])
         ]
         if not member.is_troubled and readings:
-            member.worst = max(readings, key=lambda r: r.share)
+            member.worst = max(readings, key=lambda r: (r.share, r.value is not None))
+    for trip in Trip.objects.filter(
+        agent__in=[m.agent.pk for m in members], ended_at=None, breaker__isnull=False
+    ).defer("evidence"):
+        member = next(m for m in members if m.agent.pk == trip.agent_id)
+        if member.worst and member.worst.breaker.pk == trip.breaker_id:
+            member.worst = Reading(member.worst.breaker, trip.value)
 
 
 def _value(breaker: Breaker, rows: list[Bucket], now: datetime) -> Decimal:

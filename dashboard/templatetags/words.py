@@ -207,6 +207,14 @@ def actor(name: str) -> str:
     return "an agent" if kind == "agent" else f"the {kind}" if kind else "nobody"
 
 
+@register.filter
+def ask(hold: Hold) -> str:
+    """What a hold asks, without its agent's name in front: rows show that beside it."""
+    agent = hold.agent.name
+    text = hold.title.removeprefix(f"{agent} is paused: ").removeprefix(f"{agent} ")
+    return text[:1].upper() + text[1:]
+
+
 # -- states ----------------------------------------------------------------------------------------
 
 WAITS, STOPPED, RUNS, PROBATION, OFF = "waits", "stopped", "runs", "probation", "off"
