@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
@@ -31,7 +31,7 @@ def echo(request: HttpRequest) -> HttpResponse:
 
 
 def parts(request: HttpRequest) -> StreamingHttpResponse:
-    async def lines() -> object:
+    async def lines() -> AsyncIterator[str]:
         for number in range(3):
             yield f"{number}\n"
 
