@@ -211,8 +211,9 @@ def actor(name: str) -> str:
 def ask(hold: Hold) -> str:
     """What a hold asks, without its agent's name in front: rows show that beside it."""
     agent = hold.agent.name
-    text = hold.title.removeprefix(f"{agent} is paused: ").removeprefix(f"{agent} ")
-    return text[:1].upper() + text[1:]
+    if hold.title.startswith(f"{agent} wants "):
+        return "W" + hold.title.removeprefix(f"{agent} w")
+    return hold.title.removeprefix(f"{agent} is paused: ")  # begins with a tool's name, as it is
 
 
 # -- states ----------------------------------------------------------------------------------------
