@@ -1,5 +1,10 @@
 """Ask before acting: the Watchfloor client for AI agents. See README.md for the surface."""
 
+from watchfloor.approval import Approval
+from watchfloor.async_approval import AsyncApproval
+from watchfloor.async_client import AsyncClient
+from watchfloor.async_run import AsyncRun
+from watchfloor.client import Client
 from watchfloor.errors import (
     Answered,
     ApiError,
@@ -39,3 +44,48 @@ from watchfloor.models import (
     Version,
 )
 from watchfloor.options import Backoff
+from watchfloor.run import Run
+
+__all__ = [
+    "Action",
+    "Admission",
+    "Answered",
+    "ApiError",
+    "Approval",
+    "AsyncApproval",
+    "AsyncClient",
+    "AsyncRun",
+    "Backoff",
+    "Cancelled",
+    "Client",
+    "Conflict",
+    "Control",
+    "Denied",
+    "Directive",
+    "Expired",
+    "Found",
+    "HandOver",
+    "HandedOver",
+    "NotFound",
+    "OutcomeUnknown",
+    "Paused",
+    "Refused",
+    "Rejected",
+    "ResultNotStored",
+    "Review",
+    "Run",
+    "RunFinished",
+    "RunInfo",
+    "StepTimeout",
+    "StillHeld",
+    "Stop",
+    "Stopped",
+    "Terminated",
+    "Unauthorized",
+    "Unparseable",
+    "Unreachable",
+    "Usage",
+    "Version",
+    "VersionConflict",
+    "WatchfloorError",
+]

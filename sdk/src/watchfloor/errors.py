@@ -106,7 +106,14 @@ class StillHeld(WatchfloorError, TimeoutError):
 
 
 class StepTimeout(WatchfloorError, TimeoutError):
-    """One attempt took longer than its `timeout`."""
+    """One attempt took longer than its `timeout`.
+
+    `still_running`: it was a plain function in a thread, which cannot be stopped from outside.
+    """
+
+    def __init__(self, tool: str = "", *, still_running: bool = False):
+        super().__init__(f"{tool} took too long")
+        self.still_running = still_running
 
 
 class OutcomeUnknown(WatchfloorError):

@@ -1,0 +1,1 @@
+"""Everything this package decides, as generators that yield effects."""

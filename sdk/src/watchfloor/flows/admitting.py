@@ -1,0 +1,195 @@
+"""From a proposal to a claimed action: the one way in for everything gated."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from watchfloor import protocol
+from watchfloor.core import Core, ask
+from watchfloor.effects import Flow, Sleep
+from watchfloor.errors import (
+    Answered,
+    Cancelled,
+    Conflict,
+    Denied,
+    Expired,
+    Rejected,
+    RunFinished,
+    StillHeld,
+    Terminated,
+)
+from watchfloor.flows.control import patiently, unpaused
+from watchfloor.flows.opening import opened
+from watchfloor.flows.reporting import flush
+from watchfloor.jsonable import jsonable, money, seconds
+from watchfloor.models import Action, Admission, Json
+from watchfloor.protocol import LONG_POLL
+from watchfloor.state import RunState
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Ours as long as the action carries `id`. `lease_s`: whole seconds, None is the server's."""
+
+    id: str
+    lease_s: int | None = None
+
+    @classmethod
+    def new(cls, *, lease: float | None, timeout: float | None) -> Claim:
+        if lease is None and timeout is not None:
+            lease = timeout + 60.0
+        lease_s = None if lease is None else min(86_400, max(1, round(lease)))
+        return cls(uuid.uuid4().hex, lease_s)
+
+    def holds(self, action: Action) -> bool:
+        return action.state == "executing" and action.claim_id == self.id
+
+
+def proposal(
+    call_id: str,
+    tool: str,
+    arguments: Mapping[str, Any] | None,
+    *,
+    kind: str = "tool",
+    ask: bool = False,
+    step: str | None = None,
+    attempt: int | None = None,
+    idempotency_key: str | None = None,
+    **options: Any,
+) -> dict[str, Json]:
+    """The body of a proposal; `options` are ProposalOptions."""
+    expires_in = seconds(options.pop("expires_in", None))
+    body = {
+        "call_id": call_id,
+        "tool": tool,
+        "kind": kind,
+        "arguments": jsonable(dict(arguments or {})),
+        "ask": ask or None,
+        "step": step,
+        "attempt": attempt,
+        "idempotency_key": idempotency_key,
+        "expires_in_s": None if expires_in is None else round(expires_in),
+        "amount": money(options.pop("amount", None)),
+        "estimated_cost_usd": money(options.pop("estimated_cost_usd", None)),
+        **options,
+    }
+    if body.get("resume") is not None:
+        body["resume"] = jsonable(body["resume"])
+    return body
+
+
+def admit(
+    core: Core, run: RunState, body: dict[str, Json], claim: Claim, *, patience: float | None = None
+) -> Flow[Action]:
+    """The action, claimed by us; or as it stands, when it was proposed before.
+
+    Waits while paused, on probation or held. Raises Denied, Rejected, Answered, Expired, Cancelled,
+    Terminated, RunFinished, Conflict, Unreachable.
+    """
+    claiming = {**body, "claim_id": claim.id, "lease_s": claim.lease_s}
+    admission = yield from propose(core, run, claiming, patience=patience)
+    assert admission.action is not None
+    return (yield from ready(core, run, admission.action, claim))
+
+
+def propose(
+    core: Core, run: RunState, body: dict[str, Json], *, patience: float | None = None
+) -> Flow[Admission]:
+    """Propose until the answer is more than `retry_later`. Raises Denied and what stops a run."""
+    while True:
+        yield from unpaused(core, run)
+        if core.outbox.owes_outcomes:
+            yield from flush(core)
+        run_id = yield from opened(core, run)
+        request = protocol.propose(run_id, body)
+        admission = yield from obeying(run, ask(core, request, patience=patience))
+        run.heard(admission.control)
+        if admission.admission == "denied":
+            raise Denied(admission.code, admission.reason, admission.action)
+        if admission.admission != "retry_later":
+            return admission
+        yield from _later(run, admission)
+
+
+def _later(run: RunState, admission: Admission) -> Flow[None]:
+    """Probation sleeps here; a pause is waited for before the next proposal, by `unpaused`."""
+    run.obey()
+    if run.stop is None:
+        pause = admission.retry_after_s if admission.code == "probation" else None
+        yield Sleep((pause or 0.2) * (1.0 + random.random() / 4), run.cancelled)
+
+
+def ready(core: Core, run: RunState, action: Action, claim: Claim) -> Flow[Action]:
+    """Wait for the decision and claim; actions that ran before are given back as they are."""
+    while True:
+        action = yield from decided(core, run, action)
+        if action.state not in ("allowed", "approved"):
+            return judged(run, action)
+        request = protocol.claim(action.id, claim.id, claim.lease_s)
+        try:
+            return (yield from obeying(run, ask(core, request)))
+        except RunFinished:
+            if action.run_id == run.id:
+                raise
+            return action
+        except Conflict as error:
+            yield from _unclaimable(core, run, action, error)
+        action = yield from ask(core, protocol.action(action.id))
+
+
+def _unclaimable(core: Core, run: RunState, action: Action, error: Conflict) -> Flow[None]:
+    """Why it could not be claimed: wait, look again, or raise."""
+    if error.code == "approval_expired":
+        raise Expired(error.detail, action) from error
+    if error.code == "paused":
+        run.heard((yield from ask(core, protocol.control(action.run_id))))
+        yield from unpaused(core, run)
+        yield Sleep(0.05, run.cancelled)
+    elif error.code not in ("already_claimed", "not_claimable"):
+        raise error
+
+
+def decided(
+    core: Core, run: RunState, action: Action, *, deadline: float | None = None
+) -> Flow[Action]:
+    """The action once it is no longer held. Raises StillHeld at the `deadline` (monotonic)."""
+    while action.state == "held":
+        run.obey()
+        left = LONG_POLL if deadline is None else min(LONG_POLL, deadline - time.monotonic())
+        if left <= 0:
+            raise StillHeld(action)
+        request = protocol.action(action.id, wait=round(left, 3))
+        action = yield from patiently(core, run, request)
+    return action
+
+
+def judged(run: RunState, action: Action) -> Action:
+    """Raise what a refusing state means; give everything else back."""
+    message = action.message or ""
+    if action.state == "rejected":
+        kind = Answered if action.decision == "answered" else Rejected
+        raise kind(message, action)
+    if action.state == "denied":
+        raise Denied("policy", action.reason or message, action)
+    if action.state == "expired":
+        raise Expired(message, action)
+    if action.state == "cancelled" and action.run_id == run.id:
+        run.obey()
+        raise Cancelled(message, action)
+    return action
+
+
+def obeying(run: RunState, flow: Flow[T]) -> Flow[T]:
+    """A refusal that says the run was terminated is remembered by the run."""
+    try:
+        return (yield from flow)
+    except Terminated as error:
+        run.terminated(error.reason)
+        raise

@@ -1,0 +1,62 @@
+"""Asking a person, in this process or the next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from watchfloor import protocol
+from watchfloor.core import Core, ask
+from watchfloor.effects import Flow
+from watchfloor.errors import Conflict
+from watchfloor.flows.admitting import Claim, decided, judged, proposal, propose, ready
+from watchfloor.flows.performing import Work, perform
+from watchfloor.models import Action
+from watchfloor.state import RunState
+
+
+def request(
+    core: Core,
+    run: RunState,
+    tool: str,
+    arguments: Mapping[str, Any] | None,
+    *,
+    call_id: str | None,
+    kind: str = "tool",
+    **options: Any,
+) -> Flow[Action]:
+    """Propose with `ask`; the same call twice is one request. Raises Denied and what stops a run."""
+    call_id = call_id or "ask:" + run.steps.take(tool, options.get("subject"), arguments or {})
+    body = proposal(call_id, tool, arguments, kind=kind, ask=True, step=call_id, **options)
+    admission = yield from propose(core, run, body)
+    assert admission.action is not None
+    return admission.action
+
+
+def wait(core: Core, run: RunState, action: Action, timeout: float | None) -> Flow[Action]:
+    """The approved action. Raises Rejected, Answered, Expired, Cancelled, Terminated, StillHeld."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    return judged(run, (yield from decided(core, run, action, deadline=deadline)))
+
+
+def claim(core: Core, run: RunState, action: Action, claim: Claim) -> Flow[Action]:
+    """Take it for execution, once. Raises Conflict (`already_claimed`) and what `wait` raises."""
+    action = yield from ready(core, run, action, claim)
+    if not claim.holds(action):
+        raise Conflict(409, "already_claimed", f"this approval is {action.state}")
+    return action
+
+
+def perform_approved(
+    core: Core, run: RunState, action: Action, mine: Claim, work: Work
+) -> Flow[tuple[Action, Any]]:
+    """Wait, claim, run, settle → the claimed action and what `fn` returned."""
+    action = yield from claim(core, run, action, mine)
+    return action, (yield from perform(core, run, action, work))
+
+
+def cancel(core: Core, action: Action, reason: str | None) -> Flow[Action]:
+    """Withdraw what is held or not yet claimed. Raises Conflict (`not_cancellable`)."""
+    yield from ask(core, protocol.cancel(action.id, reason))
+    return (yield from ask(core, protocol.action(action.id)))

@@ -1,0 +1,173 @@
+"""External writes that happen at most once, whoever crashes where."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from watchfloor import protocol
+from watchfloor.core import Core, ask
+from watchfloor.effects import Call, Flow, Sleep
+from watchfloor.errors import Conflict, OutcomeUnknown, ResultNotStored, StepTimeout
+from watchfloor.failures import UNSURE_ON
+from watchfloor.flows.admitting import Claim, admit, proposal
+from watchfloor.flows.control import patiently
+from watchfloor.flows.performing import Work, perform, settle
+from watchfloor.flows.stepping import PROPOSAL_FIELDS, replayed
+from watchfloor.jsonable import is_stored, storable
+from watchfloor.models import Action, Found, Json, NotFound, Usage
+from watchfloor.options import Backoff, Tries
+from watchfloor.retries import for_steps, persistently
+from watchfloor.state import RunState
+
+Verify = Callable[[str], Any]
+"""transaction id → Found(result) or NotFound(); may be async in async code."""
+
+LOOK_AGAIN = 1.0
+"""Seconds between looks at a claim that another process holds."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One external write as the caller wants it; see `options.OnceOptions`."""
+
+    transaction_id: str
+    tool: str
+    fn: Callable[..., Any]
+    arguments: Mapping[str, Any] | None = None
+    verify: Verify | None = None
+    takeover: bool = False
+    wait_for_lease: bool = True
+    retries: int = 3
+    backoff: Backoff = field(default_factory=Backoff)
+    retry_on: Tries = Exception
+    unsure_on: Tries = UNSURE_ON
+    timeout: float | None = None
+    lease: float | None = None
+    ask: bool = False
+    usage: Callable[[Any], Usage | None] | None = None
+    restore: Callable[[Json], Any] | None = None
+    subject: str | None = None
+    reason: str | None = None
+    amount: Any = None
+    currency: str | None = None
+    queue: str | None = None
+    expires_in: Any = None
+    resume: Json = None
+    estimated_tokens: int | None = None
+    estimated_cost_usd: Any = None
+    trace_url: str | None = None
+
+    def proposal(self, number: int) -> dict[str, Json]:
+        step = f"once:{self.transaction_id[:150]}"
+        options = {name: getattr(self, name) for name in PROPOSAL_FIELDS}
+        return proposal(
+            f"{step}/{number}", self.tool, self.arguments, kind="write", ask=self.ask, step=step,
+            attempt=number, idempotency_key=self.transaction_id, **options,
+        )  # fmt: skip
+
+    @property
+    def work(self) -> Work:
+        return Work(
+            self.tool, self.fn, self.arguments or {}, timeout=self.timeout, usage=self.usage,
+            restore=self.restore, unsure_on=(*_tuple(self.unsure_on), StepTimeout),
+        )  # fmt: skip
+
+
+def once(core: Core, run: RunState, write: Write) -> Flow[Any]:
+    """What the write returned, now or when it was done before.
+
+    Raises OutcomeUnknown, ResultNotStored, a refusal, a stop, Unreachable, or what `fn` raised when
+    it is certain that nothing happened.
+    """
+    number = 0
+
+    def attempt() -> Flow[Any]:
+        nonlocal number
+        while True:
+            number += 1
+            claim = Claim.new(lease=write.lease, timeout=write.timeout)
+            action = yield from admit(core, run, write.proposal(number), claim)
+            if claim.holds(action):
+                return (yield from _write(core, run, action, write))
+            action = yield from _let_go(core, run, action, write)
+            if action.state == "succeeded":
+                if not is_stored(action.result):
+                    raise ResultNotStored(action)
+                return replayed(action, write.work)
+            if action.state in ("executing", "unknown"):
+                found = yield from _verified(core, run, action, write, sure=True)
+                if found is not None:
+                    return found.result
+            elif action.state in ("allowed", "approved"):
+                yield from _withdraw(core, action)
+
+    return (
+        yield from persistently(
+            for_steps(write.retries, write.backoff, write.retry_on), attempt, run.cancelled
+        )
+    )
+
+
+def _write(core: Core, run: RunState, action: Action, write: Write) -> Flow[Any]:
+    """Do it. When the outcome stays open, look at once, before anybody else has to."""
+    try:
+        return (yield from perform(core, run, action, write.work))
+    except OutcomeUnknown as error:
+        if write.verify is None:
+            raise
+        # A function that timed out in a thread may still be at it: only a find is certain then.
+        still_running = getattr(error.__cause__, "still_running", False)
+        found = yield from _verified(core, run, action, write, sure=not still_running)
+        if found is None:
+            raise (error.__cause__ or error) from None
+        return found.result
+
+
+def _let_go(core: Core, run: RunState, action: Action, write: Write) -> Flow[Action]:
+    """Wait until no living process can be at it any more."""
+    while action.state == "executing" and not write.takeover:
+        ends = action.lease_ends
+        left = 0.0 if ends is None else (ends - datetime.now(timezone.utc)).total_seconds()
+        if left <= 0:
+            return action
+        if not write.wait_for_lease:
+            raise OutcomeUnknown(action, "another process holds the claim")
+        pause = min(left + 0.05, LOOK_AGAIN * (0.75 + random.random() / 2))
+        yield Sleep(pause, run.cancelled)
+        action = yield from patiently(core, run, protocol.action(action.id))
+    return action
+
+
+def _verified(
+    core: Core, run: RunState, action: Action, write: Write, *, sure: bool
+) -> Flow[Found | None]:
+    """Look at the outside world and settle accordingly; None when it certainly did not happen."""
+    if write.verify is None:
+        raise OutcomeUnknown(action, "there is no verify to find out")
+    answer = yield Call(write.verify, (write.transaction_id,))
+    if isinstance(answer, Found):
+        body = {"outcome": "succeeded", "result": storable(answer.result, anyway=True)}
+        yield from settle(core, run, action, body)
+        return answer
+    if not isinstance(answer, NotFound):
+        raise TypeError(f"verify must return Found or NotFound, not {answer!r}")
+    if not sure:
+        raise OutcomeUnknown(action, "the attempt timed out and may still be running")
+    lost = {"type": "NotFound", "message": "verified: the write did not take effect"}
+    yield from settle(core, run, action, {"outcome": "failed", "error": lost})
+    return None
+
+
+def _withdraw(core: Core, action: Action) -> Flow[None]:
+    """Free the key of a claim that a finished run left behind."""
+    with contextlib.suppress(Conflict):
+        yield from ask(core, protocol.cancel(action.id, "its run is over"))
+
+
+def _tuple(kinds: Tries) -> tuple[type[BaseException], ...]:
+    return kinds if isinstance(kinds, tuple) else (kinds,)

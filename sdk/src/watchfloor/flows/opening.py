@@ -1,0 +1,74 @@
+"""running → completed | failed: opening a run, and finishing it."""
+
+from __future__ import annotations
+
+from watchfloor import protocol
+from watchfloor.core import Core, ask, logger
+from watchfloor.effects import Flow, Sleep
+from watchfloor.errors import Stopped, Unreachable
+from watchfloor.failures import describe, is_interrupt
+from watchfloor.flows.reporting import flush
+from watchfloor.jsonable import storable
+from watchfloor.models import Json
+from watchfloor.outbox import Item
+from watchfloor.state import RunState
+
+
+def enter(core: Core, run: RunState) -> Flow[None]:
+    """Open the run, or continue the unfinished one with this key.
+
+    Raises RunFinished when that one is over; Unreachable, unless the client may go on without.
+    """
+    try:
+        yield from opened(core, run)
+    except Unreachable:
+        if not core.may_go_on_without(None):
+            raise
+        run.was_unseen = True
+        logger.warning("run %s starts unseen: the control plane is away", run.name)
+
+
+def opened(core: Core, run: RunState) -> Flow[str]:
+    """The run's id, asking the server for it when that was not possible before."""
+    if run.id is None and run.key in core.run_ids:
+        run.id = core.run_ids[run.key]
+    if run.id is not None:
+        return run.id
+    info = yield from ask(core, protocol.open_run(run.wanted), until=run.cancelled)
+    run.opened(info)
+    if run.was_unseen:
+        core.run_ids[run.key] = info.id
+    return info.id
+
+
+def leave(core: Core, run: RunState, error: BaseException | None, output: Json) -> Flow[None]:
+    """Finish the run as the way of leaving it says; what cannot be said now is said later."""
+    run.closed.ring()
+    if error is not None and not _is_failure(error, run):
+        return
+    if run.stop is not None and run.stop.kind != "paused":
+        return
+    body: dict[str, Json] = {"outcome": "completed" if error is None else "failed"}
+    if error is not None:
+        body["error"] = describe(error)
+    elif output is not None:
+        body["output"] = storable(output, anyway=True)
+    core.outbox.add(Item("finish", run.id, body, unopened(run)))
+    try:
+        yield from flush(core)
+        while core.outbox.is_busy_with(run.id):
+            yield Sleep(0.02)
+    except Unreachable as away:
+        logger.warning("the end of run %s is reported later: %s", run.name, away)
+
+
+def unopened(run: RunState) -> dict[str, Json] | None:
+    """What opens the run, for a report that must name it before it has an id."""
+    return run.wanted if run.id is None else None
+
+
+def _is_failure(error: BaseException, run: RunState) -> bool:
+    """An exit, a cancellation, an interrupt or a stop leaves the run open for the same key."""
+    if isinstance(error, Stopped) or is_interrupt(error, run.interrupts):
+        return False
+    return isinstance(error, Exception)

@@ -1,0 +1,134 @@
+"""One attempt: run the user's function on a claimed action and say how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from watchfloor.core import Core, logger
+from watchfloor.effects import Call, Flow
+from watchfloor.errors import OutcomeUnknown, Stopped, Unparseable
+from watchfloor.failures import UNSURE_ON, describe, is_interrupt, is_unsure
+from watchfloor.flows.reporting import report
+from watchfloor.jsonable import jsonable, money, storable
+from watchfloor.models import Action, Json, Usage
+from watchfloor.options import Tries
+from watchfloor.outbox import Item
+from watchfloor.state import RunState
+
+
+@dataclass(frozen=True)
+class Work:
+    """What to run. `accept` turns the raw result into the value, or raises (output that must parse).
+
+    `positional` precede the arguments; a person never sees or edits them.
+    """
+
+    tool: str
+    fn: Callable[..., Any]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    positional: tuple[Any, ...] = ()
+    timeout: float | None = None
+    usage: Callable[[Any], Usage | None] | None = None
+    restore: Callable[[Json], Any] | None = None
+    accept: Callable[[Any], Any] | None = None
+    unsure_on: Tries = UNSURE_ON
+    interrupts: tuple[type[BaseException], ...] = ()
+
+    def call(self, run: RunState, arguments: Mapping[str, Any]) -> Call:
+        return Call(self.fn, self.positional, arguments, self.timeout, run.cancelled)
+
+    def effective(self, action: Action) -> Mapping[str, Any]:
+        """The caller's own objects, except where a person edited them."""
+        mine = self.arguments
+        return {
+            name: mine[name] if name in mine and jsonable(mine[name]) == value else value
+            for name, value in action.arguments.items()
+        }
+
+    def accepted(self, raw: Any) -> Any:
+        if self.accept is None:
+            return raw
+        try:
+            return self.accept(raw)
+        except Exception as error:
+            raise Unparseable(raw, error) from error
+
+
+def is_careful(action: Action) -> bool:
+    """Must it never be done twice by mistake? Writes, and what a person was asked about."""
+    return action.kind == "write" or bool(action.decision)
+
+
+def perform(core: Core, run: RunState, action: Action, work: Work) -> Flow[Any]:
+    """Run it, settle it, give the value. Raises what `fn` raised; OutcomeUnknown when a write may
+    have happened; Terminated when the run was terminated meanwhile."""
+    run.obey()
+    began = time.monotonic()
+    try:
+        raw = yield work.call(run, work.effective(action))
+    except BaseException as error:
+        yield from _went_wrong(core, run, action, work, error, began)
+        raise
+    body = {"outcome": "succeeded", **usage_of(work, raw)}
+    body["result"] = storable(raw, anyway=work.restore is not None)
+    try:
+        value = work.accepted(raw)
+    except Unparseable as error:
+        body |= {"outcome": "failed", "error": describe(error)}
+        yield from settle(core, run, action, body, began)
+        raise
+    yield from settle(core, run, action, body, began)
+    if run.stop is not None and run.stop.kind == "terminated":
+        run.obey()
+    return value
+
+
+def _went_wrong(
+    core: Core, run: RunState, action: Action, work: Work, error: BaseException, began: float
+) -> Flow[None]:
+    body: dict[str, Json] = {"outcome": "failed", "error": describe(error)}
+    if is_interrupt(error, run.interrupts + work.interrupts):
+        yield from settle(core, run, action, {"outcome": "interrupted"}, began)
+    elif not isinstance(error, Exception) or isinstance(error, Stopped):
+        # The process is leaving: nothing may be waited for. An outcome that matters stays open.
+        if not is_careful(action):
+            core.outbox.add(_settlement(action, {"outcome": "interrupted"}, began))
+    elif is_careful(action) and is_unsure(error, work.unsure_on):
+        raise OutcomeUnknown(action, str(error) or type(error).__name__) from error
+    else:
+        yield from settle(core, run, action, body, began)
+
+
+def settle(
+    core: Core, run: RunState, action: Action, body: Mapping[str, Json], began: float | None = None
+) -> Flow[None]:
+    """Report the outcome under the action's claim; it is delivered later when it cannot be now."""
+    control = yield from report(core, _settlement(action, body, began))
+    run.heard(control)
+
+
+def _settlement(action: Action, body: Mapping[str, Json], began: float | None) -> Item:
+    took = None if began is None else round((time.monotonic() - began) * 1000)
+    return Item("settle", action.id, {**body, "claim_id": action.claim_id, "duration_ms": took})
+
+
+def usage_of(work: Work, raw: Any) -> dict[str, Json]:
+    """Tokens and cost as the server takes them; a broken reader costs the figures, not the step."""
+    if work.usage is None:
+        return {}
+    try:
+        usage = work.usage(raw)
+        if usage is None:
+            return {}
+        return {
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "cost_usd": money(usage.cost_usd),
+            "model": usage.model,
+        }
+    except Exception:
+        logger.exception("the usage of %s could not be read", work.tool)
+        return {}
