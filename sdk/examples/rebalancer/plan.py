@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from .broker import CASH
 
@@ -35,7 +35,19 @@ class Trade:
     def notional(self) -> Decimal:
         return self.quantity * self.price
 
-    def arguments(self) -> dict[str, object]:
+    @classmethod
+    def from_arguments(cls, said: Mapping[str, Any]) -> Trade:
+        """The trade that gave these arguments."""
+        return cls(
+            said["trade"],
+            said["symbol"],
+            said["side"],
+            int(said["quantity"]),
+            Decimal(said["price"]),
+            said["reason"],
+        )
+
+    def arguments(self) -> dict[str, Any]:
         """What the broker is told, and what a person sees and may edit."""
         return {
             "trade": self.id,
@@ -52,8 +64,8 @@ def prices(day: int, *, seed: int = 7) -> dict[str, Decimal]:
     return {symbol: _price(symbol, day, seed) for symbol in _START}
 
 
-def trades(day: int, holdings: Mapping[str, Decimal], market: Mapping[str, Decimal]) -> list[Trade]:
-    """Sells first, so that the buys can be paid for."""
+def trades(run: str, holdings: Mapping[str, Decimal], market: Mapping[str, Decimal]) -> list[Trade]:
+    """What `run` should trade. Sells first, so that the buys can be paid for."""
     worth = {symbol: holdings.get(symbol, Decimal(0)) * price for symbol, price in market.items()}
     whole = holdings.get(CASH, Decimal(0)) + sum(worth.values())
     wanted = []
@@ -68,7 +80,7 @@ def trades(day: int, holdings: Mapping[str, Decimal], market: Mapping[str, Decim
             f"{symbol} is {worth[symbol] / whole:.1%} of the portfolio and should be {share:.1%};"
             f" {side} {quantity} at {price}."
         )
-        wanted.append(Trade(f"d{day}-{symbol}", symbol, side, quantity, price, why))
+        wanted.append(Trade(f"{run}-{symbol}", symbol, side, quantity, price, why))
     return sorted(wanted, key=lambda trade: (trade.side == "buy", trade.symbol))
 
 

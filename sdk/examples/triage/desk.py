@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +71,8 @@ class Desk:
         """What was filed under this id, or None."""
         with self._lock:
             row = self._database.execute(
-                "SELECT number, kind, category FROM filed WHERE transaction_id = ?",
+                "SELECT number, kind, category, amount, currency FROM filed"
+                " WHERE transaction_id = ?",
                 [transaction_id],
             ).fetchone()
-        return _receipt(row) if row else None
-
-
-def _receipt(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"number": row["number"], "kind": row["kind"], "category": row["category"]}
+        return {k: v for k, v in dict(row).items() if v != ""} if row else None

@@ -24,11 +24,12 @@ CREATE TABLE IF NOT EXISTS message (
     id       TEXT NOT NULL UNIQUE,
     batch    TEXT NOT NULL,
     words    TEXT NOT NULL,
-    pass     INTEGER NOT NULL DEFAULT 1,
+    tries    INTEGER NOT NULL DEFAULT 1,
     plan     TEXT,
     waits    INTEGER NOT NULL DEFAULT 0,
     outcome  TEXT CHECK (outcome IN ('ticket', 'review', 'refusal')),
-    because  TEXT NOT NULL DEFAULT ''
+    because  TEXT NOT NULL DEFAULT '',
+    answered INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS message_open ON message (batch, place) WHERE outcome IS NULL;
 CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -68,15 +69,30 @@ class Ledger:
             )
             self._database.execute("COMMIT")
 
-    def open(self, batch: str) -> list[Entry]:
-        """What this batch has still to bring to an end, in order."""
-        return self._entries("WHERE batch = ? AND outcome IS NULL ORDER BY place", [batch])
+    def open(self, batch: str) -> list[tuple[str, bool]]:
+        """What is not at its end, in order: ids, and whether it waits for a person."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT id, waits FROM message WHERE batch = ? AND outcome IS NULL ORDER BY place",
+                [batch],
+            ).fetchall()
+        return [(row["id"], bool(row["waits"])) for row in rows]
 
     def entry(self, message_id: str) -> Entry | None:
-        return next(iter(self._entries("WHERE id = ?", [message_id])), None)
+        with self._lock:
+            row = self._database.execute(
+                "SELECT * FROM message WHERE id = ?", [message_id]
+            ).fetchone()
+        return _entry(row) if row else None
 
     def plan(self, message_id: str, plan: dict[str, Any]) -> None:
         self._write("UPDATE message SET plan = ? WHERE id = ?", [json.dumps(plan), message_id])
+
+    def go_on(self, message_id: str, plan: dict[str, Any]) -> None:
+        """Its refund is decided: this is the plan now."""
+        self._write(
+            "UPDATE message SET plan = ?, waits = 0 WHERE id = ?", [json.dumps(plan), message_id]
+        )
 
     def wait(self, message_id: str) -> None:
         self._write("UPDATE message SET waits = 1 WHERE id = ?", [message_id])
@@ -87,13 +103,40 @@ class Ledger:
             [outcome, because, message_id],
         )
 
-    def again(self, message_id: str, batch: str) -> None:
-        """A person sent it back: forget the plan and take it up once more, in this batch."""
+    def again(
+        self, message_id: str, tries: int, batch: str, plan: dict[str, Any] | None = None
+    ) -> None:
+        """A person answered its review: take it up once more, in this batch, `plan` in hand if given.
+
+        `tries` says which giving up was answered: the same answer met twice changes nothing.
+        """
         self._write(
-            "UPDATE message SET outcome = NULL, plan = NULL, waits = 0, pass = pass + 1, batch = ?"
-            " WHERE id = ? AND outcome = 'review'",
-            [batch, message_id],
+            "UPDATE message SET outcome = NULL, plan = ?, waits = 0, tries = tries + 1, batch = ?"
+            " WHERE id = ? AND tries = ? AND outcome = 'review'",
+            [json.dumps(plan) if plan else None, batch, message_id, tries],
         )
+
+    def answered(self, message_id: str, tries: int) -> None:
+        """A person settled its review without the agent."""
+        self._write(
+            "UPDATE message SET answered = 1 WHERE id = ? AND tries = ?", [message_id, tries]
+        )
+
+    def before_people(self) -> int:
+        """How many refunds and reviews nobody has answered yet."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT count(*) AS n FROM message WHERE waits OR outcome = 'review' AND NOT answered"
+            ).fetchone()
+        return int(row["n"])
+
+    def unfinished(self) -> list[str]:
+        """Batches with messages that are not at their end, oldest first."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT batch FROM message WHERE outcome IS NULL GROUP BY batch ORDER BY min(place)"
+            ).fetchall()
+        return [row["batch"] for row in rows]
 
     def counts(self, batch: str) -> dict[str, int]:
         """How many messages of the batch stand where: by outcome, `waiting` and `open`."""
@@ -113,11 +156,6 @@ class Ledger:
     def keep(self, name: str, value: Any) -> None:
         self._write("INSERT OR REPLACE INTO note VALUES (?, ?)", [name, json.dumps(value)])
 
-    def _entries(self, which: str, values: list[str]) -> list[Entry]:
-        with self._lock:
-            rows = self._database.execute(f"SELECT * FROM message {which}", values).fetchall()
-        return [_entry(row) for row in rows]
-
     def _write(self, statement: str, values: list[Any]) -> None:
         with self._lock:
             self._database.execute(statement, values)
@@ -127,7 +165,7 @@ def _entry(row: sqlite3.Row) -> Entry:
     text, sender, subject = json.loads(row["words"])
     return Entry(
         message=Message(row["id"], text, sender, subject),
-        tries=row["pass"],
+        tries=row["tries"],
         plan=json.loads(row["plan"]) if row["plan"] else None,
         waits=bool(row["waits"]),
         outcome=row["outcome"],

@@ -62,7 +62,7 @@ class StandIn:
         return Completion(text, NAME, input_tokens=asked // 4, output_tokens=len(text) // 4)
 
     def mood(self, message_id: str) -> Mood:
-        if message_id in self.loop_on:
+        if message_id in self.loop_on or message_id.rpartition(".")[2] in self.loop_on:
             return Mood.LOOPS
         drawn = hashlib.sha256(f"{self.seed}:{message_id}".encode()).digest()
         place = int.from_bytes(drawn[:4]) % 1000

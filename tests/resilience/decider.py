@@ -1,0 +1,71 @@
+"""People at their desks, as a process: `python -m tests.resilience.decider`.
+
+Refunds and trades are approved and rejected by turns; a breaker that trips over failures gets a higher limit, a
+loop an instruction, and anything else is resumed. It goes through the same verbs as the pages do.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from decimal import Decimal
+
+import django
+
+log = logging.getLogger("decider")
+
+
+def main() -> None:
+    django.setup()
+    from django.db import close_old_connections
+
+    while True:
+        close_old_connections()
+        if not answer_all():
+            time.sleep(0.1)
+
+
+def answer_all() -> int:
+    """Answer every open approval and trip; returns how many were answered."""
+    from audit.errors import Conflict
+    from people.models import Person
+    from reviews.models import Hold, HoldKind
+    from reviews.transitions import hold as holds
+
+    ada = Person.objects.get(name="ada")
+    waiting = Hold.objects.filter(state="open", kind__in=[HoldKind.APPROVAL, HoldKind.TRIP])
+    answered = 0
+    for hold in waiting.select_related("trip").order_by("id")[:100]:
+        try:
+            if hold.kind == HoldKind.TRIP:
+                answer_trip(hold, ada)
+            elif hold.pk.int % 2:
+                holds.approve(hold, by=ada)
+            else:
+                holds.reject(hold, by=ada, note="The order was delivered on time.")
+        except Conflict as conflict:  # it was cancelled or frozen meanwhile
+            log.warning("%s: %s", hold, conflict)
+        else:
+            answered += 1
+    return answered
+
+
+def answer_trip(hold: object, ada: object) -> None:
+    from people.models import Person
+    from reviews.models import Hold
+    from reviews.transitions import hold as holds
+
+    assert isinstance(hold, Hold)
+    assert isinstance(ada, Person)
+    condition = hold.trip.condition if hold.trip else ""
+    if condition == "errors":
+        holds.modify(hold, by=ada, limit=Decimal(100_000), note="A bulk run fails more often.")
+    elif condition == "repeats":
+        holds.modify(hold, by=ada, instruction="Decide with what you have; do not read again.")
+    else:
+        holds.resume(hold, by=ada)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    main()
