@@ -119,7 +119,8 @@ class Live(AsyncWebsocketConsumer):  # type: ignore[misc]
         session = self.scope.get("session")
         if session is None or not session.session_key:
             return None
-        return await database_sync_to_async(person_of)(session.session_key)
+        found: Person | None = await database_sync_to_async(person_of)(session.session_key)
+        return found
 
     # -- ringing ----------------------------------------------------------------------------------
 

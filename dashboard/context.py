@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from people.models import Person
-
-from .pages.counts import Waiting, waiting_for
+from .pages.counts import waiting_for
 from .theme import THEMES, theme_of
 
 
@@ -45,10 +44,10 @@ def room(request: HttpRequest) -> dict[str, Any]:
         "themes": THEMES,
         "zone": timezone.get_current_timezone_name(),
     }
-    if isinstance(person, Person) or getattr(person, "is_authenticated", False):
+    if person.is_authenticated:
         frame |= {
             "nav": SimpleLazyObject(lambda: _links(request)),
-            "waiting": SimpleLazyObject(lambda: _waiting(request)),
+            "waiting": SimpleLazyObject(lambda: waiting_for(request)),
             "roles_in_words": SimpleLazyObject(lambda: _roles(request)),
         }
     return frame
@@ -61,13 +60,10 @@ def _links(request: HttpRequest) -> list[Link]:
     return [Link(n, word, icon, key, reverse(n), n == here) for n, word, icon, key in ROOMS]
 
 
-def _waiting(request: HttpRequest) -> Waiting:
-    return waiting_for(request)
-
-
 def _roles(request: HttpRequest) -> str:
-    rows = request.user.memberships.select_related("team").order_by("team__name")  # type: ignore[union-attr]
-    return (
-        ", ".join(f"{m.get_role_display()} of {m.team or 'every team'}" for m in rows)
-        or "No role yet: an admin can give you one"
-    )
+    """From what is known already: `Ops of every team`, `Lead of 2 teams`."""
+    roles = request.user.roles  # type: ignore[union-attr]
+    words = [f"{roles[None].label} of every team"] if None in roles else []
+    named = Counter(role.label for team, role in roles.items() if team is not None)
+    words += [f"{role} of {n} team{'' if n == 1 else 's'}" for role, n in named.items()]
+    return ", ".join(words) or "No role yet: an admin can give you one"

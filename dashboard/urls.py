@@ -5,7 +5,18 @@ from __future__ import annotations
 from django.urls import path
 
 from dashboard.api import api
-from dashboard.views import agents, floor, health, holds, house, inbox, record, runs, search, session
+from dashboard.views import (
+    agents,
+    floor,
+    health,
+    holds,
+    house,
+    inbox,
+    record,
+    runs,
+    search,
+    session,
+)
 
 urlpatterns = [
     path("api/v1/", api.urls),

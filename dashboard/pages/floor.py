@@ -140,7 +140,7 @@ def fleet(person: Person, *, now: datetime) -> Fleet:
     agents = list(Agent.objects.visible_to(person).living().only("id", "name", "state", "team_id"))
     breakers = Breaker.objects.visible_to(person).exclude(agent__state=AgentState.RETIRED)
     of_agent: dict[UUID, list[Breaker]] = {}
-    states = {state: 0 for state in BreakerState.values}
+    states = dict.fromkeys(BreakerState.values, 0)
     for breaker in breakers:
         of_agent.setdefault(breaker.agent_id, []).append(breaker)
         states[breaker.state] += 1

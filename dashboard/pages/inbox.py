@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -66,7 +66,7 @@ class Filters:
         return "?" + urlencode({name: value for name, value in named.items() if value})
 
     def without(self, name: str) -> str:
-        return replace(self, **{name: None if name in ("queue", "agent") else ""}).query()
+        return self.query(**{name: None})
 
     def apply(self, holds: QuerySet[Hold], *, person: Person, now: datetime) -> QuerySet[Hold]:
         if self.tab in KINDS:
@@ -161,9 +161,7 @@ def _decided(person: Person, filters: Filters, before: str, now: datetime) -> Ho
             if person.watches_everything
             else person.team_ids
         )
-        holds = holds.filter(
-            pk__in=RawSQL(DECIDED_OF_EACH_TEAM, (teams, at, pk, PAGE + 1))
-        )
+        holds = holds.filter(pk__in=RawSQL(DECIDED_OF_EACH_TEAM, (teams, at, pk, PAGE + 1)))
     found = list(holds.order_by("-decided_at", "-id")[: PAGE + 1])
     last = found[PAGE - 1] if len(found) > PAGE else None
     cursor = f"{last.decided_at.isoformat()}_{last.pk}" if last and last.decided_at else ""

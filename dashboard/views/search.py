@@ -36,7 +36,7 @@ def _by_id(request: Asked, text: str) -> str | None:
     except ValueError:
         return None
     for model in (Hold, Agent, Run, Action):
-        thing = model._default_manager.all().visible_to(request.user).filter(pk=pk).first()  # type: ignore[attr-defined]
+        thing = model._default_manager.all().visible_to(request.user).filter(pk=pk).first()
         if thing is not None:
             return str(thing.get_absolute_url())
     return None
