@@ -17,7 +17,7 @@ from reviews.models import Hold, HoldDecision, HoldKind
 from .arguments import same
 from .timeline import UNREAD, Step, readable, steps
 
-LINES_BEFORE = 25
+LINES_BEFORE = 16
 """How much of a run's story a hold tells; the rest is on the run's page."""
 LOOKED_BACK = 1000
 """How many of an agent's newest actions are searched for ones like this."""

@@ -88,7 +88,7 @@ def filters(query: QueryDict) -> Filters:
         run=_text(query, "run"),
         since=days["since"],
         until=days["until"],
-        text=_text(query, "q"),
+        text=_text(query, "text"),
         problem=problem,
     )
 
@@ -187,21 +187,36 @@ def told(entries: Sequence[Entry], person: Person) -> list[Line]:
     return [
         Line(
             entry,
-            who=who(entry.actor, names),
+            who=who(entry, names),
             url=ways.get(entry.about, ""),
-            what=names.get(entry.about.removeprefix("agent:")) or entry.about.partition(":")[0],
+            what=what(entry, names),
         )
         for entry in entries
     ]
 
 
-def who(actor: str, names: dict[str, str]) -> str:
-    kind, _, name = actor.partition(":")
+def who(entry: Entry, names: dict[str, str]) -> str:
+    """The actor as people say it: `ada`, `support-triage`, `support-triage’s breaker`, `the clock`."""
+    kind, _, name = entry.actor.partition(":")
+    match kind:
+        case "person":
+            return name
+        case "agent":
+            return names.get(name, "an agent")
+        case "agents.breaker":
+            owner = names.get(entry.agent)
+            return f"{owner}’s breaker" if owner else "a breaker"
+        case "clock":
+            return "the clock"
+    return entry.actor
+
+
+def what(entry: Entry, names: dict[str, str]) -> str:
+    """The subject in a word: an agent's name, else the kind of thing it is."""
+    kind, _, pk = entry.about.partition(":")
     if kind == "person":
-        return name
-    if kind == "agent":
-        return names.get(name, "an agent")
-    return "the clock" if actor == "clock" else actor
+        return pk
+    return names.get(pk) or kind.rpartition(".")[2]
 
 
 def _agent_names(entries: Sequence[Entry], person: Person) -> dict[str, str]:

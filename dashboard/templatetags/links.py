@@ -1,4 +1,4 @@
-"""Links that leave: an agent gave the address, so it is looked at before it becomes a link."""
+"""What an agent gave and cannot be marked where it stands: addresses to leave by, words in a page's title."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from django import template
 
 from agents.models import Run
+
+from .untrusted import hides
 
 register = template.Library()
 
@@ -26,6 +28,13 @@ def is_web_address(url: str) -> bool:
 def place_of(url: str) -> str:
     """The host it leads to, so that one knows before going."""
     return urlsplit(url).hostname or ""
+
+
+@register.filter
+def plain_line(text: str, at_most: int) -> str:
+    """For a page's title, where nothing can be marked: what would hide or turn text is left out."""
+    shown = "".join(character for character in text[: at_most * 2] if not hides(character))
+    return shown if len(shown) <= at_most else f"{shown[: at_most - 1]}…"
 
 
 @register.filter

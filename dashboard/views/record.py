@@ -112,7 +112,7 @@ def _chips(request: Asked, wanted: pages.Filters) -> list[tuple[str, str, str]]:
         "run": ("run", wanted.run),
         "since": ("from", str(wanted.since or "")),
         "until": ("to", str(wanted.until or "")),
-        "q": ("text", wanted.text),
+        "text": ("text", wanted.text),
     }
     chips = []
     for name, (word, value) in named.items():
