@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import multiprocessing
 import time
 from multiprocessing.connection import Connection
@@ -14,7 +12,7 @@ import httpx
 from .figures import percentile
 from .floor import Floor
 from .people import agent, lead, signed_in
-from .wire import Wire
+from .waiter import wait_for_each
 
 TRIALS = 100
 
@@ -25,21 +23,21 @@ def measure(floor: Floor) -> dict[str, Any]:
     lead()
     _, run, key = agent("waiter", gated=True)
     person = signed_in(floor.url)
-    ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    waiter = multiprocessing.get_context("spawn").Process(
-        target=wait_for_each, args=(theirs, floor.port, key), daemon=True
-    )
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    waiter = spawn.Process(target=wait_for_each, args=(theirs, floor.port, key), daemon=True)
     waiter.start()
+    theirs.close()
     times, posts = [], []
     with httpx.Client(base_url=f"{floor.url}/api/v1") as http:
         for n in range(TRIALS + 10):
             hold = held(http, str(run.pk), key, f"call-{n}")
             ours.send(hold)
-            assert ours.recv() == "waiting"
+            assert told(ours) == "waiting"
             started = time.monotonic()
             answered = decide(person, floor.url, hold)
             ended = time.monotonic()
-            state, received = ours.recv()
+            state, received = told(ours)
             assert (answered, state) == (True, "approved"), (answered, state)
             assert Entry.objects.filter(about=f"reviews.hold:{hold}", kind="hold.approved").exists()
             if n >= 10:
@@ -56,39 +54,30 @@ def measure(floor: Floor) -> dict[str, Any]:
     }
 
 
+def told(pipe: Connection) -> Any:
+    """The agent's next word; it must come within the wait it asked for."""
+    if not pipe.poll(40):
+        raise SystemExit("The waiting agent got no answer.")
+    return pipe.recv()
+
+
 def held(http: httpx.Client, run: str, key: str, call: str) -> str:
-    told = http.post(
+    answer = http.post(
         f"/runs/{run}/actions",
         json={"call_id": call, "tool": "pay", "subject": call, "arguments": {"amount": 5}},
         headers={"Authorization": f"Bearer {key}"},
     )
-    assert told.status_code == 202, told.text
-    action: str = told.json()["action"]["id"]
+    assert answer.status_code == 202, answer.text
+    action: str = answer.json()["action"]["id"]
     return action
 
 
 def decide(person: httpx.Client, url: str, hold: str) -> bool:
     """A person's approval as the browser posts it."""
-    told = person.post(
+    answer = person.post(
         f"/holds/{hold}/approve/",
         data={"note": "", "csrfmiddlewaretoken": person.cookies["csrftoken"]},
         headers={"Referer": f"{url}/holds/{hold}/", "HX-Request": "true"},
         follow_redirects=False,
     )
-    return told.status_code < 400
-
-
-def wait_for_each(pipe: Connection, port: int, key: str) -> None:
-    """The agent's process: waits for each action it is told of, says when it had the answer."""
-    asyncio.run(waiting(pipe, port, key))
-
-
-async def waiting(pipe: Connection, port: int, key: str) -> None:
-    wire = await Wire.open(port)
-    while (action := pipe.recv()) is not None:
-        wire.send("GET", f"/api/v1/actions/{action}?wait=30", key=key)
-        await wire.writer.drain()
-        await asyncio.sleep(0.03)  # the request is on its way; the figure starts later, elsewhere
-        pipe.send("waiting")
-        _, body = await wire.receive()
-        pipe.send((json.loads(body)["state"], time.monotonic()))
+    return answer.status_code < 400
