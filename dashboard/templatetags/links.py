@@ -31,6 +31,12 @@ def place_of(url: str) -> str:
 
 
 @register.filter
+def hides_something(text: str) -> bool:
+    """Whether there is more in it than one would see in a field."""
+    return any(hides(character) for character in text)
+
+
+@register.filter
 def plain_line(text: str, at_most: int) -> str:
     """For a page's title, where nothing can be marked: what would hide or turn text is left out."""
     shown = "".join(character for character in text[: at_most * 2] if not hides(character))

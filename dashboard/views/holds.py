@@ -27,6 +27,8 @@ from .refusals import attempt
 type Verb = Callable[[Asked, Hold], Hold]
 
 LONGEST_NOTE = 10_000
+LONGEST_RAW = 60_000
+"""More JSON than this is not edited in a page."""
 
 
 # -- looking ---------------------------------------------------------------------------------------
@@ -99,9 +101,10 @@ def _standing(request: Asked, hold: Hold) -> dict[str, Any]:
 def _approval(hold: Hold) -> dict[str, Any]:
     assert hold.action
     before = pages.precedent(hold.action)
+    raw = json.dumps(hold.action.arguments, indent=2, ensure_ascii=False)
     return {
         "fields": arguments.fields(hold.action.arguments) if hold.is_open else [],
-        "raw": json.dumps(hold.action.arguments, indent=2, ensure_ascii=False),
+        "raw": raw if len(raw) <= LONGEST_RAW else "",
         "rows": pages.rows(hold.action, before.last),
         "precedent": before,
         "changes": arguments.changes(hold.action.arguments, hold.action.effective_arguments),
