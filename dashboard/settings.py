@@ -12,6 +12,7 @@ from django.utils.csp import CSP
 
 from dashboard import addresses, logs
 from dashboard.embedded.runtime import data_folder, lay, private_file, running_floor
+from dashboard.pool import check_is_open
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = data_folder()
@@ -146,7 +147,12 @@ DATABASES["default"]["OPTIONS"].update(
 )
 # Django gives its connection back after every request, so only a pool keeps some open.
 if _most := int(os.environ.get("WATCHFLOOR_DB_POOL", "12")):
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": _most, "timeout": 5}
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 2,
+        "max_size": _most,
+        "timeout": 5,
+        "check": check_is_open,
+    }
 
 SITE_THREADS = _most or 4
 """Requests for pages that are worked on at once, in one process."""
