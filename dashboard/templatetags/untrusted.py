@@ -149,7 +149,7 @@ def _value(value: Any, depth: int) -> SafeString:
     if not isinstance(value, dict | list) or not value:
         return _leaf(value)
     if depth >= DEEPEST:
-        return untrusted(value)
+        return untrusted(json.dumps(value, ensure_ascii=False))
     pairs = value.items() if isinstance(value, dict) else enumerate(value)
     inner = _pairs(pairs, len(value), depth + 1, KEYS_AT_ONCE)
     if depth == 0 and len(value) <= 12:

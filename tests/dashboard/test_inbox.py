@@ -1,0 +1,280 @@
+"""The inbox: who sees what, how it is narrowed and paged, and what one can say to many at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from agents.models import Run
+from people.models import Person, Team
+from reviews.models import Hold, HoldState
+from reviews.transitions import hold as transitions
+from reviews.transitions.opening import hand_over
+
+
+def signed_in(person: Person) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+@pytest.fixture
+def lead(ada: Person) -> Client:
+    return signed_in(ada)
+
+
+def hand(run: Run, title: str = "Two intents", queue: str = "unclassified", **more: str) -> Hold:
+    return hand_over(run, key=uuid4().hex, title=title, queue=queue, **more)[0]
+
+
+def text(client: Client, address: str = "/inbox/") -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+# -- seeing ------------------------------------------------------------------------------------------
+
+
+def test_work_handed_over_stands_in_the_inbox_and_its_counts(lead: Client, run: Run) -> None:
+    hand(run)
+
+    page = text(lead)
+
+    assert "Two intents" in page
+    assert "<title>(1) Inbox · Watchfloor</title>" in page
+    assert 'data-count="1"' in page
+
+
+def test_strangers_see_an_empty_inbox(eve: Person, run: Run) -> None:
+    hand(run)
+
+    page = text(signed_in(eve))
+
+    assert "Two intents" not in page
+    assert "Nothing waits for you" in page
+    assert 'data-count="0"' in page
+
+
+def test_those_who_are_not_signed_in_are_asked_to(db: None) -> None:
+    for address in ("/", "/inbox/", "/inbox/count/", "/search/", "/settings/"):
+        assert Client().get(address)["Location"].startswith("/sign-in/?next=/")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/inbox/?tab=x",
+        "/inbox/?queue=x",
+        "/inbox/?age=1",
+        "/inbox/?before=x",
+        "/inbox/?region=x",
+        "/inbox/?region=rows&ids=x",
+        "/inbox/?region=news&since=x",
+        "/inbox/?tab=done&before=x",
+        "/?region=x",
+    ],
+)
+def test_addresses_that_name_nothing_are_404(lead: Client, address: str) -> None:
+    assert lead.get(address).status_code == 404
+
+
+def test_tabs_hold_one_kind_each(lead: Client, ada: Person, run: Run) -> None:
+    waiting, mine, done = hand(run, "waiting"), hand(run, "mine"), hand(run, "over")
+    transitions.claim(mine, by=ada)
+    transitions.resolve(done, by=ada, note="did it")
+
+    assert "waiting" in text(lead, "/inbox/?tab=reviews")
+    assert waiting.get_absolute_url() not in text(lead, "/inbox/?tab=approvals")
+    assert mine.get_absolute_url() in text(lead, "/inbox/?tab=mine")
+    assert waiting.get_absolute_url() not in text(lead, "/inbox/?tab=mine")
+    decided = text(lead, "/inbox/?tab=done")
+    assert done.get_absolute_url() in decided
+    assert "by ada" in decided
+    assert waiting.get_absolute_url() not in decided
+
+
+def test_a_claim_that_lapsed_is_nobodys(lead: Client, ada: Person, run: Run) -> None:
+    hold = transitions.claim(hand(run), by=ada)
+    Hold.objects.filter(pk=hold.pk).update(claimed_until=timezone.now() - timedelta(seconds=1))
+
+    assert hold.get_absolute_url() not in text(lead, "/inbox/?tab=mine")
+    assert "Claimed" not in text(lead)
+
+
+def test_filters_narrow_and_can_be_taken_away(lead: Client, run: Run) -> None:
+    here, there = hand(run, "here", queue="first"), hand(run, "there", queue="second")
+
+    page = text(lead, f"/inbox/?queue={here.queue_id}")
+
+    assert here.get_absolute_url() in page
+    assert there.get_absolute_url() not in page
+    assert 'aria-label="Without queue first"' in page
+    assert there.get_absolute_url() in text(lead, f"/inbox/?agent={run.agent_id}")
+    assert "Nothing fits these filters" in text(lead, "/inbox/?age=1h")
+
+
+def test_a_strangers_queue_tells_nothing(eve: Person, run: Run) -> None:
+    hold = hand(run, queue="secret")
+
+    page = text(signed_in(eve), f"/inbox/?queue={hold.queue_id}&agent={run.agent_id}")
+
+    assert "secret" not in page
+    assert "scout" not in page
+
+
+def test_pages_go_on_where_the_last_one_ended(lead: Client, run: Run) -> None:
+    holds = [hand(run, f"nr {n}") for n in range(53)]
+
+    first = text(lead)
+    older = text(lead, f"/inbox/?before={holds[3].pk}")
+
+    assert first.count("data-row") == 50
+    assert f"before={holds[3].pk}" in first
+    assert older.count("data-row") == 3
+    assert "Newest" in older
+
+
+def test_decided_holds_are_paged_by_when_they_were_decided(
+    lead: Client, otto: Person, ada: Person, run: Run
+) -> None:
+    for n in range(52):
+        transitions.discard(hand(run, f"nr {n}"), by=ada)
+
+    for client in (lead, signed_in(otto)):
+        first = client.get("/inbox/?tab=done")
+        older = client.get("/inbox/" + first.context["page"].older)
+
+        assert len(first.context["holds"]) == 50
+        assert [hold.title for hold in older.context["holds"]] == ["nr 1", "nr 0"]
+
+
+def test_a_first_page_costs_five_queries(
+    lead: Client, run: Run, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for n in range(60):
+        hand(run, f"nr {n}")
+
+    with django_assert_num_queries(5):  # session and person, roles, counts, holds, agents
+        lead.get("/inbox/")
+    with django_assert_num_queries(3):
+        lead.get("/inbox/count/")
+
+
+# -- staying true ------------------------------------------------------------------------------------
+
+
+def test_rows_stay_where_they_are_whatever_became_of_them(
+    lead: Client, ada: Person, run: Run
+) -> None:
+    old, new = hand(run, "came first"), hand(run, "came later")
+    transitions.resolve(new, by=ada)
+
+    rows = text(lead, f"/inbox/?region=rows&ids={new.pk},{old.pk}")
+
+    assert rows.index("came later") < rows.index("came first")
+    assert "Resolved" in rows
+    assert "<html" not in rows
+
+
+def test_rows_of_others_cannot_be_asked_for(eve: Person, run: Run) -> None:
+    hold = hand(run, "secret")
+
+    assert "secret" not in text(signed_in(eve), f"/inbox/?region=rows&ids={hold.pk}")
+
+
+def test_news_is_announced_above_the_list(lead: Client, run: Run) -> None:
+    seen = hand(run, "seen")
+    for n in range(3):
+        hand(run, f"fresh {n}")
+
+    news = text(lead, f"/inbox/?region=news&since={seen.pk}")
+
+    assert "3 new" in news
+    assert "fresh 2" in news
+    assert "data-row" not in news
+
+
+# -- answering many ----------------------------------------------------------------------------------
+
+
+def test_many_reviews_are_resolved_together(lead: Client, run: Run) -> None:
+    holds = [hand(run) for _ in range(3)]
+
+    answer = lead.post(
+        "/inbox/answer/",
+        {"verb": "resolve", "note": "all done", "hold": [str(h.pk) for h in holds]},
+        follow=True,
+    )
+
+    assert "3 resolved." in answer.content.decode()
+    assert {h.state for h in Hold.objects.all()} == {HoldState.DECIDED}
+    assert {h.note for h in Hold.objects.all()} == {"all done"}
+
+
+def test_what_is_refused_is_told_and_the_rest_is_done(lead: Client, otto: Person, run: Run) -> None:
+    taken, free = hand(run), hand(run)
+    transitions.claim(taken, by=otto)
+
+    answer = lead.post(
+        "/inbox/answer/", {"verb": "discard", "hold": [taken.pk, free.pk]}, follow=True
+    )
+
+    page = answer.content.decode()
+    assert "1 discarded." in page
+    assert "otto has this." in page
+    taken.refresh_from_db()
+    assert taken.is_open
+
+
+def test_those_who_only_read_are_told_so(bob: Person, run: Run) -> None:
+    hold = hand(run)
+
+    answer = signed_in(bob).post(
+        "/inbox/answer/", {"verb": "resolve", "hold": [hold.pk]}, follow=True
+    )
+
+    assert "Your role reads here" in answer.content.decode()
+    hold.refresh_from_db()
+    assert hold.is_open
+
+
+def test_strangers_answers_reach_nothing(eve: Person, run: Run) -> None:
+    hold = hand(run)
+
+    answer = signed_in(eve).post(
+        "/inbox/answer/", {"verb": "resolve", "hold": [hold.pk]}, follow=True
+    )
+
+    assert "Nothing was selected" in answer.content.decode()
+    hold.refresh_from_db()
+    assert hold.is_open
+
+
+def test_approvals_are_not_decided_in_bulk(lead: Client, run: Run) -> None:
+    assert lead.post("/inbox/answer/", {"verb": "approve", "hold": []}).status_code == 404
+    assert lead.get("/inbox/answer/").status_code == 405
+
+
+def test_the_way_back_stays_here(lead: Client) -> None:
+    away = lead.post("/inbox/answer/", {"verb": "claim", "back": "https://evil.example/"})
+    back = lead.post("/inbox/answer/", {"verb": "claim", "back": "/inbox/?tab=reviews"})
+
+    assert away["Location"] == "/inbox/"
+    assert back["Location"] == "/inbox/?tab=reviews"
+
+
+def test_a_row_is_claimed_where_it_stands(
+    lead: Client, ada: Person, run: Run, support: Team
+) -> None:
+    hold = hand(run)
+
+    lead.post("/inbox/answer/", {"claim_one": hold.pk})
+
+    hold.refresh_from_db()
+    assert hold.claimed_by == ada
