@@ -150,7 +150,7 @@ def resume(made: Trip, *, by: Recordable, limit: Decimal | None = None) -> Trip:
     """Let what was paused run again, its breaker on probation. The agent and run are locked."""
     made, paused = end(made)
     if made.breaker is not None:
-        put_on_probation(made.breaker, limit=limit)
+        put_on_probation(made.breaker, by=by, limit=limit)
     if paused.state in (RunState.PAUSED, AgentState.PAUSED):
         paused.state = RunState.RUNNING if made.run else AgentState.ACTIVE
     paused.state_reason = ""
@@ -187,20 +187,21 @@ def end(made: Trip) -> tuple[Trip, Agent | Run]:
     return made, made.run or made.agent
 
 
-def put_on_probation(breaker: Breaker, *, limit: Decimal | None = None) -> None:
+def put_on_probation(
+    breaker: Breaker, *, by: Recordable, limit: Decimal | None = None
+) -> None:
     """A few probes until a deadline; evidence up to now has been answered for."""
     now = timezone.now()
     if limit is not None:
         if limit <= 0 or not limit.is_finite():
             raise Invalid("A limit must be above zero.")
         breaker.limit = limit
-        if breaker.run_id is None or breaker.scope == Scope.AGENT:
-            record(
-                "breaker.changed",
-                actor="clock",
-                about=breaker,
-                summary=f"The limit is now {plain(limit)}.",
-            )
+        record(
+            "breaker.changed",
+            actor=by,
+            about=breaker,
+            summary=f"The limit is now {plain(limit)}.",
+        )
     breaker.state = BreakerState.HALF_OPEN
     breaker.generation += 1
     breaker.reset_at = now

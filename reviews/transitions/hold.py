@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
-from agents.models import Agent, Run, Trip
+from agents.models import Trip
 from agents.models.run import DirectiveKind
 from agents.transitions import action as actions
 from agents.transitions import agent as agents
@@ -227,28 +227,21 @@ def lock(hold: Hold, *, by: Person, kind: HoldKind | None = None) -> Hold:
 
 
 def locked(hold: Hold) -> Hold:
-    """Lock agent, run, action and hold, in that order; the fresh rows hang on the hold."""
-    agent = (
-        Agent.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("team")
-        .get(pk=hold.agent_id)
-    )
-    run = (
-        Run.objects.select_for_update(no_key=True).get(pk=hold.run_id) if hold.run_id else None
-    )
-    action = actions.Action.objects.select_for_update(no_key=True).get(
-        pk=hold.action_id
-    ) if hold.action_id else None
+    """Lock the agent, then the hold; read it afresh with what hangs on it.
+
+    Every verb locks the agent first, so nobody else can be at its runs and actions meanwhile.
+    """
+    agents.lock_first(hold.agent_id)
     fresh = (
         Hold.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("claimed_by")
+        .select_related("agent", "run", "action", "claimed_by")
         .get(pk=hold.pk)
     )
-    if action is not None and run is not None:
-        action.agent, action.run = agent, run
-    if run is not None:
-        run.agent = agent
-    fresh.agent, fresh.run, fresh.action = agent, run, action
+    for part in (fresh.run, fresh.action):
+        if part is not None:
+            part.agent = fresh.agent
+    if fresh.action is not None and fresh.run is not None:
+        fresh.action.run = fresh.run
     return fresh
 
 
