@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 from watchfloor import protocol
 from watchfloor.approval_base import BaseApproval
@@ -47,20 +47,35 @@ class AsyncApproval(BaseApproval):
         self.action = await self._io.run(flow)
         return self
 
+    @overload
     async def perform(
         self,
-        fn: Callable[..., Awaitable[T] | T],
+        fn: Callable[..., Awaitable[T]],
         *,
         timeout: float | None = None,
         usage: Callable[[T], Usage | None] | None = None,
-    ) -> T:
+    ) -> T: ...
+    @overload
+    async def perform(
+        self,
+        fn: Callable[..., T],
+        *,
+        timeout: float | None = None,
+        usage: Callable[[T], Usage | None] | None = None,
+    ) -> T: ...
+    async def perform(
+        self,
+        fn: Callable[..., Any],
+        *,
+        timeout: float | None = None,
+        usage: Callable[[Any], Usage | None] | None = None,
+    ) -> Any:
         """Wait, claim, `fn(**arguments)`, settle. Raises OutcomeUnknown when it may have happened."""
         work = Work(self.action.tool, fn, timeout=timeout, usage=usage)
         self.action, value = await self._io.run(
             approving.perform_approved(self._core, self._state, self.action, self._claim, work)
         )
-        result: T = value
-        return result
+        return value
 
     async def cancel(self, reason: str | None = None) -> AsyncApproval:
         """Withdraw it. Raises Conflict (`not_cancellable`) when it has begun or ended."""

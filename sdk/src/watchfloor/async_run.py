@@ -6,7 +6,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from watchfloor.async_approval import AsyncApproval
 from watchfloor.async_io import AsyncIO
@@ -33,6 +33,15 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
+class Guard(Protocol):
+    """Makes a plain or async function an async one that is guarded."""
+
+    @overload
+    def __call__(self, fn: Callable[P, Awaitable[T]], /) -> Callable[P, Awaitable[T]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, T], /) -> Callable[P, Awaitable[T]]: ...
+
+
 class AsyncRun(BaseRun):
     """One execution of the agent. Use it as an async context manager, within one event loop."""
 
@@ -42,57 +51,99 @@ class AsyncRun(BaseRun):
         self._wants_watching = watch
         self._watcher: asyncio.Task[None] | None = None
 
+    @overload
     async def step(
-        self, tool: str, fn: Callable[..., Awaitable[T] | T], **options: Unpack[StepOptions]
-    ) -> T:
+        self, tool: str, fn: Callable[..., Awaitable[T]], **options: Unpack[StepOptions]
+    ) -> T: ...
+    @overload
+    async def step(self, tool: str, fn: Callable[..., T], **options: Unpack[StepOptions]) -> T: ...
+    async def step(self, tool: str, fn: Callable[..., Any], **options: Unpack[StepOptions]) -> Any:
         """Do it, guarded: asked for, timed, repeated, replaced, and at last handed to a person.
 
         Options are those of `options.StepOptions`. Raises the last error, HandedOver, Denied,
         Rejected, Answered, Expired, Cancelled, Terminated, OutcomeUnknown, Unreachable.
         """
-        result: T = await self._do(run_step(self._core, self._state, Step(tool, fn, **options)))
-        return result
+        return await self._do(run_step(self._core, self._state, Step(tool, fn, **options)))
 
-    def guarded(
-        self, tool: str | None = None, **options: Unpack[StepOptions]
-    ) -> Callable[[Callable[P, Awaitable[T] | T]], Callable[P, Awaitable[T]]]:
+    def guarded(self, tool: str | None = None, **options: Unpack[StepOptions]) -> Guard:
         """The same as a decorator; `arguments` are those of each call."""
 
-        def decorate(fn: Callable[P, Awaitable[T] | T]) -> Callable[P, Awaitable[T]]:
+        def decorate(fn: Callable[P, Any]) -> Callable[P, Awaitable[Any]]:
             return self._wrapped(fn, tool, None, None, (), options)
 
         return decorate
 
+    @overload
     def guard_tool(
         self,
-        fn: Callable[P, Awaitable[T] | T],
+        fn: Callable[P, Awaitable[T]],
         tool: str | None = None,
         *,
         call_id: CallId = None,
         on_refused: Callable[[Refused], Any] | None = None,
         interrupts: Tries = (),
         **options: Unpack[GuardOptions],
-    ) -> Callable[P, Awaitable[T]]:
+    ) -> Callable[P, Awaitable[T]]: ...
+    @overload
+    def guard_tool(
+        self,
+        fn: Callable[P, T],
+        tool: str | None = None,
+        *,
+        call_id: CallId = None,
+        on_refused: Callable[[Refused], Any] | None = None,
+        interrupts: Tries = (),
+        **options: Unpack[GuardOptions],
+    ) -> Callable[P, Awaitable[T]]: ...
+    def guard_tool(
+        self,
+        fn: Callable[P, Any],
+        tool: str | None = None,
+        *,
+        call_id: CallId = None,
+        on_refused: Callable[[Refused], Any] | None = None,
+        interrupts: Tries = (),
+        **options: Unpack[GuardOptions],
+    ) -> Callable[P, Awaitable[Any]]:
         """The same callable, guarded, for a framework to call. Not retried unless asked to."""
         return self._wrapped(fn, tool, call_id, on_refused, interrupts, {"retries": 0, **options})
 
+    @overload
     async def once(
         self,
         transaction_id: str,
         tool: str,
-        fn: Callable[..., Awaitable[T] | T],
+        fn: Callable[..., Awaitable[T]],
         *,
         verify: Verify | None = None,
         **options: Unpack[OnceOptions],
-    ) -> T:
+    ) -> T: ...
+    @overload
+    async def once(
+        self,
+        transaction_id: str,
+        tool: str,
+        fn: Callable[..., T],
+        *,
+        verify: Verify | None = None,
+        **options: Unpack[OnceOptions],
+    ) -> T: ...
+    async def once(
+        self,
+        transaction_id: str,
+        tool: str,
+        fn: Callable[..., Any],
+        *,
+        verify: Verify | None = None,
+        **options: Unpack[OnceOptions],
+    ) -> Any:
         """An external write, at most once across runs, restarts and processes.
 
         Options are those of `options.OnceOptions`. Raises OutcomeUnknown, ResultNotStored, a
         refusal, Terminated, Unreachable, or what `fn` raised when certainly nothing happened.
         """
         write = Write(transaction_id, tool, fn, verify=verify, **options)
-        result: T = await self._do(once(self._core, self._state, write))
-        return result
+        return await self._do(once(self._core, self._state, write))
 
     async def parse(
         self,
@@ -127,14 +178,32 @@ class AsyncRun(BaseRun):
         )
         return AsyncApproval(self._core, self._io, self._state, await self._do(flow))
 
+    @overload
     async def perform(
         self,
         approval: AsyncApproval,
-        fn: Callable[..., Awaitable[T] | T],
+        fn: Callable[..., Awaitable[T]],
         *,
         timeout: float | None = None,
         usage: Callable[[T], Usage | None] | None = None,
-    ) -> T:
+    ) -> T: ...
+    @overload
+    async def perform(
+        self,
+        approval: AsyncApproval,
+        fn: Callable[..., T],
+        *,
+        timeout: float | None = None,
+        usage: Callable[[T], Usage | None] | None = None,
+    ) -> T: ...
+    async def perform(
+        self,
+        approval: AsyncApproval,
+        fn: Callable[..., Any],
+        *,
+        timeout: float | None = None,
+        usage: Callable[[Any], Usage | None] | None = None,
+    ) -> Any:
         """Wait, claim, `fn(**approval.arguments)`, settle."""
         return await approval.perform(fn, timeout=timeout, usage=usage)
 
@@ -205,20 +274,19 @@ class AsyncRun(BaseRun):
         on_refused: Callable[[Refused], Any] | None,
         interrupts: Tries,
         options: Mapping[str, Any],
-    ) -> Callable[P, Awaitable[T]]:
+    ) -> Callable[P, Awaitable[Any]]:
         shape = Shape(fn)
 
         @functools.wraps(fn)
-        async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
             arguments = shape.named(args, kwargs)
             step = guarded_step(shape, tool, arguments, call_id, interrupts, options)
             try:
-                result: T = await self._do(run_step(self._core, self._state, step))
+                return await self._do(run_step(self._core, self._state, step))
             except Refused as refused:
                 if on_refused is None:
                     raise
-                result = on_refused(refused)
-            return result
+                return on_refused(refused)
 
         return guarded
 

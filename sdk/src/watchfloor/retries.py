@@ -15,7 +15,8 @@ from tenacity import (
     retry_if_exception_type,
     stop_after_attempt,
     stop_before_delay,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from watchfloor.effects import Bell, Flow, Sleep
@@ -48,7 +49,7 @@ def persistently(plan: Retrying, attempt: Callable[[], Flow[T]], until: Bell | N
 
 def for_transport(patience: float) -> Retrying:
     """Repeat lost and passing answers for `patience` seconds; obey `Retry-After`."""
-    jittered = wait_exponential_jitter(initial=0.1, max=3.0, jitter=0.2)
+    jittered = wait_exponential(multiplier=0.1, max=3.0) + wait_random(0, 0.2)
 
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -67,9 +68,8 @@ def for_steps(retries: int, backoff: Backoff, retry_on: Tries) -> Retrying:
     """Repeat a failed attempt up to `retries` times."""
     return Retrying(
         stop=stop_after_attempt(retries + 1),
-        wait=wait_exponential_jitter(
-            initial=backoff.first, max=backoff.most, jitter=backoff.jitter
-        ),
+        wait=wait_exponential(multiplier=backoff.first, max=backoff.most)
+        + wait_random(0, backoff.jitter),
         retry=retry_if_exception(lambda error: is_worth_retrying(error, retry_on)),
         reraise=True,
     )

@@ -140,20 +140,24 @@ def ready(core: Core, run: RunState, action: Action, claim: Claim) -> Flow[Actio
                 raise
             return action
         except Conflict as error:
-            yield from _unclaimable(core, run, action, error)
-        action = yield from ask(core, protocol.action(action.id))
+            refused = error
+        if refused.code == "paused":
+            run.heard((yield from ask(core, protocol.control(action.run_id))))
+            yield from unpaused(core, run)
+            yield Sleep(0.05, run.cancelled)
+        action = yield from _not_claimed(core, action, refused)
 
 
-def _unclaimable(core: Core, run: RunState, action: Action, error: Conflict) -> Flow[None]:
-    """Why it could not be claimed: wait, look again, or raise."""
-    if error.code == "approval_expired":
-        raise Expired(error.detail, action) from error
-    if error.code == "paused":
-        run.heard((yield from ask(core, protocol.control(action.run_id))))
-        yield from unpaused(core, run)
-        yield Sleep(0.05, run.cancelled)
-    elif error.code not in ("already_claimed", "not_claimable"):
-        raise error
+def _not_claimed(core: Core, action: Action, refused: Conflict) -> Flow[Action]:
+    """The action as it stands now. Raises Expired, or Denied when it can never be claimed."""
+    if refused.code == "approval_expired":
+        raise Expired(refused.detail, action) from refused
+    now = yield from ask(core, protocol.action(action.id))
+    if refused.code == "not_claimable" and now.state == action.state:
+        raise Denied(refused.code, refused.detail, now) from refused
+    if refused.code not in ("paused", "already_claimed", "not_claimable"):
+        raise refused
+    return now
 
 
 def decided(

@@ -55,8 +55,9 @@ def patiently(core: Core, run: RunState, request: Request[T]) -> Flow[T]:
 
 def ack(core: Core, run: RunState, ids: list[str]) -> Flow[None]:
     """Tell that these directives now stand in durable state."""
-    run_id = yield from opened(core, run)
-    yield from ask(core, protocol.ack(run_id, ids))
+    if ids:
+        run_id = yield from opened(core, run)
+        yield from ask(core, protocol.ack(run_id, ids))
 
 
 def watching(core: Core, run: RunState) -> Flow[None]:

@@ -18,7 +18,7 @@ from watchfloor.flows.admitting import Claim, admit, proposal
 from watchfloor.flows.control import patiently
 from watchfloor.flows.performing import Work, perform, settle
 from watchfloor.flows.stepping import PROPOSAL_FIELDS, replayed
-from watchfloor.jsonable import is_stored, storable
+from watchfloor.jsonable import digest, is_stored, storable
 from watchfloor.models import Action, Found, Json, NotFound, Usage
 from watchfloor.options import Backoff, Tries
 from watchfloor.retries import for_steps, persistently
@@ -63,7 +63,8 @@ class Write:
     trace_url: str | None = None
 
     def proposal(self, number: int) -> dict[str, Json]:
-        step = f"once:{self.transaction_id[:150]}"
+        name = self.transaction_id
+        step = f"once:{name if len(name) <= 150 else digest(name)}"
         options = {name: getattr(self, name) for name in PROPOSAL_FIELDS}
         return proposal(
             f"{step}/{number}", self.tool, self.arguments, kind="write", ask=self.ask, step=step,

@@ -50,7 +50,7 @@ def leave(core: Core, run: RunState, error: BaseException | None, output: Json) 
         return
     body: dict[str, Json] = {"outcome": "completed" if error is None else "failed"}
     if error is not None:
-        body["error"] = describe(error)
+        body["error"] = "{type}: {message}".format(**describe(error))
     elif output is not None:
         body["output"] = storable(output, anyway=True)
     core.outbox.add(Item("finish", run.id, body, unopened(run)))
