@@ -1,0 +1,73 @@
+"""What the clock does: probation ends, outcomes are missed, twice is harmless."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from agents.models import Action, Breaker, Bucket, Trip
+from agents.tasks import sweep
+from people.models import Person
+from reviews.models import Hold
+from reviews.transitions import hold as holds
+from tests.cast import Door
+
+
+def on_probation(door: Door, ada: Person) -> Breaker:
+    for n in range(10):
+        door.done(f"{n}", "failed", subject=f"{n}")
+    holds.resume(Hold.objects.get(), by=ada)
+    return Breaker.objects.get(condition="errors")
+
+
+def end_deadline(breaker: Breaker) -> None:
+    Breaker.objects.filter(pk=breaker.pk).update(probation_until=timezone.now())
+
+
+def test_probation_without_trouble_closes_at_its_deadline(door: Door, ada: Person) -> None:
+    breaker = on_probation(door, ada)
+    door.done("probe", subject="probe")
+    end_deadline(breaker)
+
+    sweep()
+    sweep()
+
+    breaker.refresh_from_db()
+    assert (breaker.state, Trip.objects.count()) == ("closed", 1)
+
+
+def test_a_probe_that_never_came_back_opens_again(door: Door, ada: Person) -> None:
+    breaker = on_probation(door, ada)
+    door.propose("probe", subject="probe", claim_id="c")
+    end_deadline(breaker)
+
+    sweep()
+    sweep()
+
+    breaker.refresh_from_db()
+    assert (breaker.state, breaker.reopenings) == ("open", 1)
+    assert Trip.objects.filter(ended_at=None).count() == 1
+    assert door.propose("next").json()["code"] == "paused"
+
+
+def test_a_missed_outcome_becomes_unknown_and_a_late_one_is_welcome(door: Door) -> None:
+    action = door.propose("1", claim_id="c").json()["action"]["id"]
+    Action.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+
+    sweep()
+
+    assert door.read(action)["state"] == "unknown"
+    assert Hold.objects.waiting().count() == 1
+    late = door.settle(action, claim_id="c", result="done")
+    assert late.json()["action"]["state"] == "succeeded"
+    assert Hold.objects.get().state == "cancelled"
+
+
+def test_old_buckets_are_forgotten(door: Door) -> None:
+    door.done("1")
+    Bucket.objects.filter(width=10).update(slot=1)
+
+    sweep()
+
+    assert set(Bucket.objects.values_list("width", flat=True)) == {3600}

@@ -1,0 +1,63 @@
+"""`manage.py agent`, as scripts call it."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from agents.models import Agent, AgentKey
+
+pytestmark = pytest.mark.django_db
+
+
+def told(*words: str) -> str:
+    out = StringIO()
+    call_command("agent", *words, stdout=out)
+    return out.getvalue()
+
+
+def test_an_agent_is_registered_and_its_key_shown_once() -> None:
+    made = json.loads(told("create", "scout", "--json"))
+
+    agent = Agent.objects.get()
+    assert (made["id"], made["team"]) == (str(agent.pk), "main")
+    assert made["key"].startswith("wf_")
+    assert made["key"] not in told("list")
+    assert made["key"] not in str(AgentKey.objects.values())
+    assert agent.breakers.count() == 3
+
+
+def test_tools_and_gates_are_limits() -> None:
+    told("create", "scout", "--tool", "pay", "--tool", "search", "--approve", "pay:amount>50")
+
+    agent = Agent.objects.get()
+    assert agent.tools == ["pay", "search"]
+    assert agent.gates == {"pay": {"argument": "amount", "over": "50"}}
+
+
+def test_a_key_can_be_revoked() -> None:
+    key = json.loads(told("create", "scout", "--json"))["key"]
+
+    told("revoke", "scout", key[:9])
+
+    assert not AgentKey.objects.working().exists()
+    assert AgentKey.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["create", "scout"], "has an agent called scout already"),
+        (["create", "other", "--approve", "pay:amount<5"], "is no gate"),
+        (["key", "nobody"], "has no agent nobody. It has: scout."),
+        (["revoke", "scout", "wf_zzzzzz"], "0 working keys"),
+    ],
+)
+def test_mistakes_get_a_sentence(words: list[str], sentence: str) -> None:
+    told("create", "scout")
+
+    with pytest.raises(CommandError, match=sentence):
+        told(*words)

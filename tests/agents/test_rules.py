@@ -1,0 +1,251 @@
+"""The rules are pure, so their tests are tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.rules.admission import judge
+from agents.rules.breakers import first_trip, judge_observed, judge_outcome, judge_proposal, span
+from agents.rules.digest import NotCanonical, approval_digest, item_of, proposal_digest
+from agents.rules.facts import AgentFacts, BreakerFacts, Observed, Outcome, Proposal
+from agents.rules.policy import judge_tool
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def breaker(condition: str = "repeats", **more: Any) -> BreakerFacts:
+    facts: dict[str, Any] = {
+        "id": "b",
+        "condition": condition,
+        "unit": "",
+        "scope": "agent",
+        "run_id": None,
+        "state": "closed",
+        "limit": Decimal(5),
+        "window_s": 60.0,
+        "value": Decimal(0),
+        "generation": 1,
+        "probes_allowed": 5,
+        "probes_leased": 0,
+        "probes_succeeded": 0,
+        "probation_until": None,
+    }
+    return BreakerFacts(**facts | more)
+
+
+def agent(**more: Any) -> AgentFacts:
+    facts: dict[str, Any] = {
+        "agent_state": "active",
+        "agent_reason": "",
+        "run_state": "running",
+        "run_reason": "",
+        "tools": ["search", "pay"],
+        "gates": {"pay": {"argument": "amount", "over": "50"}},
+        "now": NOW,
+        "breakers": [],
+    }
+    return AgentFacts(**facts | more)
+
+
+@pytest.mark.parametrize(("before", "trips"), [(0, False), (4, False), (5, True), (50, True)])
+def test_repeats_trips_past_its_limit(before: int, trips: bool) -> None:
+    verdict = judge_proposal(breaker(value=Decimal(before)), Proposal("search", {}))
+
+    assert verdict.trips is trips
+
+
+@pytest.mark.parametrize(
+    ("before", "failed", "trips"),
+    [(8, True, False), (9, True, True), (9, False, False), (30, False, False)],
+)
+def test_errors_trips_at_its_limit(before: int, failed: bool, trips: bool) -> None:
+    watched = breaker("errors", limit=Decimal(10), value=Decimal(before))
+
+    assert judge_outcome(watched, Outcome(failed)).trips is trips
+
+
+@pytest.mark.parametrize(
+    ("unit", "before", "tokens", "cost", "trips"),
+    [
+        ("usd", "24.99", 0, "0.01", False),
+        ("usd", "24.99", 0, "0.02", True),
+        ("usd", "30", 0, "0", False),
+        ("tokens", "20", 5, "99", False),
+        ("tokens", "20", 6, "0", True),
+    ],
+)
+def test_spend_trips_past_its_limit(
+    unit: str, before: str, tokens: int, cost: str, trips: bool
+) -> None:
+    watched = breaker("spend", unit=unit, limit=Decimal(25), value=Decimal(before))
+    proposal = Proposal(
+        "search", {}, estimated_tokens=tokens, estimated_cost_usd=Decimal(cost)
+    )
+
+    assert judge_proposal(watched, proposal).trips is trips
+
+
+@pytest.mark.parametrize("state", ["open", "disabled", "shadow", "forced_open"])
+def test_only_watching_breakers_trip(state: str) -> None:
+    watched = breaker(state=state, value=Decimal(99))
+
+    assert not judge_proposal(watched, Proposal("search", {})).trips
+    assert not judge_outcome(breaker("errors", state=state), Outcome(True)).trips
+
+
+def test_a_report_is_judged_with_what_it_adds() -> None:
+    seen = Observed()
+    for n in range(6):
+        seen = seen.and_then(failed=True, tokens=1, cost_usd=Decimal(1), tool="x", repeats=n)
+
+    assert judge_observed(breaker(), seen).value == 6
+    assert judge_observed(breaker("errors", limit=Decimal(6)), seen).trips
+    assert not judge_observed(breaker("errors", limit=Decimal(7)), seen).trips
+    assert judge_observed(breaker("spend", unit="usd"), seen).trips
+
+
+def test_the_first_breaker_that_opens_is_named() -> None:
+    calm, full = breaker("spend", unit="usd"), breaker(value=Decimal(9))
+
+    found = first_trip([calm, full], judge_proposal, Proposal("search", {}))
+
+    assert found is not None
+    assert found[0] is full
+    assert found[1].reason == (
+        "search worked on one item 10 times within 60 s; the limit is 5."
+    )
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "answer"),
+    [
+        ("search", {}, "allow"),
+        ("rm", {}, "deny"),
+        ("pay", {"amount": 50}, "allow"),
+        ("pay", {"amount": 50.01}, "ask"),
+        ("pay", {"amount": "50"}, "allow"),
+        ("pay", {"amount": "1e3"}, "ask"),
+        ("pay", {"amount": "a lot"}, "ask"),
+        ("pay", {"amount": True}, "ask"),
+        ("pay", {"amount": None}, "ask"),
+        ("pay", {"amount": "NaN"}, "ask"),
+        ("pay", {}, "ask"),
+        ("drop", {}, "ask"),
+    ],
+)
+def test_a_tool_is_judged_by_its_gate(tool: str, arguments: dict[str, Any], answer: str) -> None:
+    gates = {"pay": {"argument": "amount", "over": "50"}, "drop": {}}
+
+    ruling = judge_tool(tool, arguments, tools=["search", "pay", "drop"], gates=gates)
+
+    assert ruling.answer == answer
+
+
+def test_an_empty_list_allows_nothing_and_a_star_everything() -> None:
+    assert judge_tool("x", {}, tools=[], gates={}).answer == "deny"
+    assert judge_tool("x", {}, tools=["*"], gates={}).answer == "allow"
+
+
+@pytest.mark.parametrize(
+    ("facts", "admission", "code"),
+    [
+        ({}, "allowed", ""),
+        ({"agent_state": "paused"}, "retry_later", "paused"),
+        ({"run_state": "paused"}, "retry_later", "paused"),
+        ({"agent_state": "retired"}, "over", "retired"),
+        ({"run_state": "terminated"}, "over", "terminated"),
+        ({"run_state": "completed"}, "over", "run_finished"),
+        ({"agent_state": "paused", "run_state": "terminated"}, "over", "terminated"),
+        ({"tools": ["pay"]}, "denied", "tool_not_listed"),
+        ({"breakers": [breaker(value=Decimal(5))]}, "retry_later", "tripped"),
+        ({"breakers": [breaker(state="open")]}, "retry_later", "paused"),
+        ({"breakers": [breaker(state="half_open")]}, "allowed", ""),
+        ({"breakers": [breaker(state="half_open", probes_leased=5)]}, "retry_later", "probation"),
+    ],
+)
+def test_admission(facts: dict[str, Any], admission: str, code: str) -> None:
+    judgement = judge(agent(**facts), Proposal("search", {}))
+
+    assert (judgement.admission, judgement.code) == (admission, code)
+
+
+def test_a_stop_comes_before_everything_else() -> None:
+    facts = agent(agent_state="paused", breakers=[breaker(value=Decimal(99))], tools=[])
+
+    assert judge(facts, Proposal("rm", {})).code == "paused"
+
+
+def test_asking_holds_what_would_be_allowed() -> None:
+    judgement = judge(agent(), Proposal("search", {}, ask=True))
+
+    assert judgement.admission == "held"
+    assert judgement.needs_care
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(60, "60 s"), (90, "90 s"), (300, "5 min"), (3600, "1 h"), (86400, "1 d")]
+)
+def test_windows_in_words(seconds: float, words: str) -> None:
+    assert span(seconds) == words
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), json_values, max_size=4))
+def test_the_order_of_members_does_not_matter(arguments: dict[str, Any]) -> None:
+    turned = dict(reversed(list(arguments.items())))
+
+    assert proposal_digest(tool="t", subject="", arguments=arguments) == proposal_digest(
+        tool="t", subject="", arguments=turned
+    )
+
+
+def test_an_approval_binds_everything_it_names() -> None:
+    bound: dict[str, Any] = {
+        "agent": "a",
+        "run": "r",
+        "tool": "pay",
+        "arguments": {"amount": 5},
+        "policy_version": 1,
+    }
+    others = [
+        bound | change
+        for change in (
+            {"agent": "b"},
+            {"run": "s"},
+            {"tool": "refund"},
+            {"arguments": {"amount": 6}},
+            {"arguments": {"amount": "5"}},
+            {"policy_version": 2},
+        )
+    ]
+
+    digests = {approval_digest(**one) for one in [bound, *others]}
+
+    assert len(digests) == 7
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**53])
+def test_what_has_no_canonical_form_is_refused(value: Any) -> None:
+    with pytest.raises(NotCanonical):
+        proposal_digest(tool="t", subject="", arguments={"x": value})
+
+
+def test_an_item_is_the_subject_or_the_arguments() -> None:
+    assert item_of(subject="mail:1", digest=b"x") == "mail:1"
+    assert item_of(subject="", digest=b"\x01" * 32).startswith("sha256:0101")
