@@ -46,7 +46,7 @@ def test_repeats_show_the_busiest_item(scout: Agent, run: Run) -> None:
 
     gauge = _gauge(scout, Condition.REPEATS)
 
-    assert (gauge.value, gauge.of, gauge.reading) == (3, "mail:1", "3 of 5")
+    assert (gauge.value, gauge.of, gauge.reading) == (Decimal(3), "mail:1", "3 of 5")
 
 
 def test_spend_and_errors_sum_the_window_and_forget_what_was_answered_for(scout: Agent) -> None:
@@ -75,7 +75,7 @@ def test_a_breaker_of_runs_shows_the_run_nearest_to_its_limit(scout: Agent, run:
 
     gauge = _gauge(scout, Condition.ERRORS)
 
-    assert (gauge.value, gauge.of) == (4, "the busy one")
+    assert (gauge.value, gauge.of) == (Decimal(4), "the busy one")
 
 
 def _gauge(agent: Agent, condition: Condition) -> gauges.Gauge:
@@ -219,5 +219,5 @@ def test_a_breaker_gets_another_limit(scout: Agent, ada: Person) -> None:
     client.post(f"{address}/disable/", {"reason": "A test of the weekend."})
 
     breaker.refresh_from_db()
-    assert (breaker.limit, breaker.window) == (9, timedelta(minutes=2))
+    assert (breaker.limit, breaker.window) == (Decimal(9), timedelta(minutes=2))
     assert breaker.state == "disabled"

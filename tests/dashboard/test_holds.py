@@ -186,7 +186,7 @@ def test_an_edit_keeps_types_and_what_was_not_touched(ask: Ask, ada: Person) -> 
 
     sign_in(ada).post(f"/holds/{hold.pk}/edit/", form)
 
-    action = Action.objects.get(pk=hold.action_id)
+    action = Action.objects.get(pk=hold.pk)
     assert action.approved_arguments == given | {"amount": 60.25, "ok": False}
     assert action.approved_arguments["ok"] is False
 
@@ -221,14 +221,14 @@ def test_reject_wants_a_reason_and_the_agent_reads_it(approval: Hold, ada: Perso
 
     client.post(f"/holds/{approval.pk}/reject/", {"note": "Too much."})
 
-    action = Action.objects.get(pk=approval.action_id)
+    action = Action.objects.get(pk=approval.pk)
     assert (action.state, action.message) == (ActionState.REJECTED, "Too much.")
 
 
 def test_an_answer_stands_in_for_the_call(approval: Hold, ada: Person) -> None:
     sign_in(ada).post(f"/holds/{approval.pk}/answer/", {"note": "It was refunded already."})
 
-    action = Action.objects.get(pk=approval.action_id)
+    action = Action.objects.get(pk=approval.pk)
     assert (action.decision, action.message) == ("answered", "It was refunded already.")
 
 
@@ -340,7 +340,7 @@ def test_the_page_follows_until_it_is_executed(approval: Hold, ada: Person) -> N
     assert "has not asked for the answer yet" in _standing(client, approval)
 
     now = timezone.now()
-    action = Action.objects.filter(pk=approval.action_id)
+    action = Action.objects.filter(pk=approval.pk)
     action.update(delivered_at=now)
     assert "scout</bdi> has the answer" in _standing(client, approval) or (
         "scout has the answer" in _standing(client, approval)
