@@ -1,14 +1,17 @@
-"""People at their desks, as a process: `python -m tests.resilience.decider`.
+"""People at their desks, as a process: `python -m tests.resilience.decider [--always]`.
 
-Refunds and trades are approved and rejected by turns; a breaker that trips over failures gets a higher limit, a
+Requests are approved and rejected by turns, or always approved; a breaker that trips over failures gets a higher limit, a
 loop an instruction, and anything else is resumed. It goes through the same verbs as the pages do.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 import time
+from collections.abc import Iterator
 from decimal import Decimal
+from itertools import cycle
 
 import django
 
@@ -19,13 +22,14 @@ def main() -> None:
     django.setup()
     from django.db import close_old_connections
 
+    turns = cycle([True] if "--always" in sys.argv else [True, False])
     while True:
         close_old_connections()
-        if not answer_all():
+        if not answer_all(turns):
             time.sleep(0.1)
 
 
-def answer_all() -> int:
+def answer_all(turns: Iterator[bool]) -> int:
     """Answer every open approval and trip; returns how many were answered."""
     from audit.errors import Conflict
     from people.models import Person
@@ -39,7 +43,7 @@ def answer_all() -> int:
         try:
             if hold.kind == HoldKind.TRIP:
                 answer_trip(hold, ada)
-            elif hold.pk.int % 2:
+            elif next(turns):
                 holds.approve(hold, by=ada)
             else:
                 holds.reject(hold, by=ada, note="The order was delivered on time.")
