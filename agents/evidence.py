@@ -20,7 +20,7 @@ def evidence_of(
     if breaker.reset_at and breaker.reset_at > since:
         since = breaker.reset_at
     actions = Action.objects.filter(agent_id=agent_id, created_at__gt=since)
-    if breaker.scope == Scope.RUN:
+    if breaker.scope == Scope.RUN and run_id is not None:
         actions = actions.filter(run_id=run_id)
     if breaker.condition == Condition.REPEATS:
         actions = actions.filter(item=offence.get("item", ""), tool=offence.get("tool", ""))
@@ -31,7 +31,5 @@ def evidence_of(
         "actions": [str(action.pk) for action in newest],
         "tokens": sum(action.tokens for action in newest),
         "cost_usd": str(sum(action.cost_usd for action in newest)),
-        "in_flight": Action.objects.filter(
-            agent_id=agent_id, state=ActionState.EXECUTING
-        ).count(),
+        "in_flight": Action.objects.filter(agent_id=agent_id, state=ActionState.EXECUTING).count(),
     }

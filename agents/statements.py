@@ -63,7 +63,9 @@ select action_json from written
 WRITE_ADMISSION = _WRITE_ADMISSION.format(count=COUNT_AGENT)
 WRITE_ADMISSION_OF_RUN = _WRITE_ADMISSION.format(count=COUNT_AGENT_AND_RUN)
 
-WRITE_DENIAL = f"with written as ({_INSERT_ACTION}), entry as ({_ENTRY}) select action_json from written"
+WRITE_DENIAL = (
+    f"with written as ({_INSERT_ACTION}), entry as ({_ENTRY}) select action_json from written"
+)
 
 WRITE_CLAIM = f"""
 with written as (

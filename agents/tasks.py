@@ -20,9 +20,7 @@ def sweep() -> None:
     """Outcomes that never came, probation that is over, buckets nobody looks through any more."""
     for action in Action.objects.overdue().order_by("lease_until")[:AT_ONCE]:
         actions.lose(action)
-    due = Breaker.objects.filter(
-        state=BreakerState.HALF_OPEN, probation_until__lte=timezone.now()
-    )
+    due = Breaker.objects.filter(state=BreakerState.HALF_OPEN, probation_until__lte=timezone.now())
     for breaker in due.order_by("probation_until")[:AT_ONCE]:
         breakers.end_probation(breaker)
     forget_buckets()

@@ -142,9 +142,7 @@ def admission_params(
         "estimated_tokens": request.estimated_tokens,
         "estimated_cost_usd": request.estimated_cost_usd,
         "trace_url": request.trace_url,
-        "resume": None
-        if bytes(request.resume) == b"null"
-        else bytes(request.resume).decode(),
+        "resume": None if bytes(request.resume) == b"null" else bytes(request.resume).decode(),
         "claim_id": request.claim_id if claimed else "",
         "claimed_at": now if claimed else None,
         "lease_until": now + timedelta(seconds=request.lease_s) if claimed else None,
@@ -305,9 +303,7 @@ def settlement_params(
     }
 
 
-def admission_answer(
-    judgement: Judgement, *, action: str | None, control: str
-) -> bytes:
+def admission_answer(judgement: Judgement, *, action: str | None, control: str) -> bytes:
     """The Admission as JSON; `action` and `control` are JSON already."""
     head = encode(
         {

@@ -33,7 +33,9 @@ async def crowd(floor: Floor, actions: list[tuple[str, str]]) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
     person = signed_in(floor.url)
     with ThreadPoolExecutor(1) as pool:
-        await one(loop, pool, floor, person, actions[CROWD])  # threads and caches that a first time makes
+        await one(
+            loop, pool, floor, person, actions[CROWD]
+        )  # threads and caches that a first time makes
         memory, threads = floor.memory_mb, floor.threads
         wires = []
         for action, key in actions[:CROWD]:

@@ -15,7 +15,9 @@ class Wire:
     async def open(cls, port: int) -> Wire:
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
-    def send(self, method: str, path: str, *, key: str = "", body: bytes = b"", **headers: str) -> None:
+    def send(
+        self, method: str, path: str, *, key: str = "", body: bytes = b"", **headers: str
+    ) -> None:
         head = f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n"
         if key:
             head += f"authorization: Bearer {key}\r\n"

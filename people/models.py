@@ -141,7 +141,9 @@ class Membership(models.Model):
         verbose_name_plural = _("memberships")
         constraints = [
             models.UniqueConstraint(
-                fields=["person", "team"], nulls_distinct=False, name="person_has_one_role_in_a_team"
+                fields=["person", "team"],
+                nulls_distinct=False,
+                name="person_has_one_role_in_a_team",
             ),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="role_is_known"),
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from django.db import connection
@@ -44,9 +45,7 @@ def held(door: Door, call_id: str = "1") -> Hold:
 def test_fifty_claims_of_one_approval_execute_once(door: Door, ada: Person) -> None:
     hold = holds.approve(held(door), by=ada)
 
-    answers = at_once(
-        *[lambda n=n: door.claim(str(hold.pk), claim_id=f"c{n}") for n in range(50)]
-    )
+    answers = at_once(*[lambda n=n: door.claim(str(hold.pk), claim_id=f"c{n}") for n in range(50)])
 
     winners = [a for a in answers if a.status_code == 200]
     assert len(winners) == 1
@@ -58,10 +57,8 @@ def test_fifty_claims_of_one_approval_execute_once(door: Door, ada: Person) -> N
 def test_a_pause_racing_fifty_proposals_admits_none_after_it(
     door: Door, scout: Agent, ada: Person
 ) -> None:
-    stopped: list[Trip] = []
-
     answers = at_once(
-        lambda: stopped.append(agents.stop(scout, by=ada, reason="now")),
+        lambda: agents.stop(scout, by=ada, reason="now"),
         *[lambda n=n: door.propose(f"{n}", subject=f"s{n}", claim_id="c") for n in range(50)],
     )
 
@@ -80,15 +77,20 @@ def test_two_deciders_have_one_winner(door: Door, ada: Person, otto: Person) -> 
         hold = held(door, f"{n}")
 
         answers = at_once(
-            lambda hold=hold: holds.approve(hold, by=ada),
-            lambda hold=hold: holds.reject(hold, by=otto, note="no"),
+            partial(holds.approve, hold, by=ada),
+            partial(holds.reject, hold, by=otto, note="no"),
         )
 
         (loser,) = [a for a in answers if isinstance(a, Conflict)]
         (winner,) = [a for a in answers if isinstance(a, Hold)]
         assert winner.decider in loser.detail
         assert Action.objects.get(pk=hold.pk).decided_by == winner.decided_by
-        assert Entry.objects.filter(about=f"reviews.hold:{hold.pk}", actor__startswith="person:").count() == 1
+        assert (
+            Entry.objects.filter(
+                about=f"reviews.hold:{hold.pk}", actor__startswith="person:"
+            ).count()
+            == 1
+        )
 
 
 def test_fifty_identical_proposals_are_one_action(door: Door) -> None:
@@ -141,7 +143,7 @@ def test_terminate_racing_decisions_leaves_nothing_to_execute(
 
     at_once(
         lambda: holds.terminate(trip.hold, by=ada),
-        *[lambda hold=hold: holds.approve(hold, by=otto) for hold in waiting],
+        *[partial(holds.approve, hold, by=otto) for hold in waiting],
     )
 
     assert not Action.objects.filter(state__in=["held", "approved"]).exists()
@@ -153,8 +155,7 @@ def test_terminate_racing_decisions_leaves_nothing_to_execute(
 
 def test_a_failure_storm_trips_once(door: Door) -> None:
     claimed = [
-        door.propose(f"{n}", subject=f"{n}", claim_id="c").json()["action"]["id"]
-        for n in range(30)
+        door.propose(f"{n}", subject=f"{n}", claim_id="c").json()["action"]["id"] for n in range(30)
     ]
 
     at_once(

@@ -92,12 +92,16 @@ def with_hot_doors(document: dict[str, Any]) -> dict[str, Any]:
         {
             "/api/v1/runs/{run_id}/actions": {
                 "post": operation(
-                    "Propose an action", body="Propose", answers={200: "Admission", 202: "Admission"}
+                    "Propose an action",
+                    body="Propose",
+                    answers={200: "Admission", 202: "Admission"},
                 )
             },
             "/api/v1/actions/{action_id}": {
                 "get": operation(
-                    "Read an action, or wait while it is held", query=["wait"], answers={200: "Action"}
+                    "Read an action, or wait while it is held",
+                    query=["wait"],
+                    answers={200: "Action"},
                 )
             },
             "/api/v1/actions/{action_id}/claim": {

@@ -35,9 +35,7 @@ class AgentKeyAuth(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Agent | None:
         return (
             Agent.objects.select_related("team")
-            .filter(
-                keys__hash=sha256(token.encode()).digest(), keys__revoked_at__isnull=True
-            )
+            .filter(keys__hash=sha256(token.encode()).digest(), keys__revoked_at__isnull=True)
             .first()
         )
 
@@ -76,7 +74,9 @@ class AgentsAPI(NinjaAPI):
         return problem("invalid", f"{field}: {first['msg']}")
 
     def on_stranger(self, request: HttpRequest, error: Any) -> HttpResponse:
-        return problem("unauthorized", "Send a working agent's key as 'Authorization: Bearer wf_…'.")
+        return problem(
+            "unauthorized", "Send a working agent's key as 'Authorization: Bearer wf_…'."
+        )
 
     def on_missing(self, request: HttpRequest, error: Any) -> HttpResponse:
         return problem("not_found", "This agent has nothing of that name.")
@@ -125,4 +125,3 @@ def limited(value: Any, field: str, limit: int) -> Any:
     if value is not None and len(msgspec.json.encode(value)) > limit:
         raise Invalid(f"{field} is larger than {limit // 1024} KiB.")
     return value
-

@@ -28,9 +28,7 @@ CHECKPOINT_BYTES = 1024 * 1024
 
 
 def control_of(run_id: UUID) -> dict[str, Any]:
-    control: dict[str, Any] = msgspec.json.decode(
-        actions.first(sql.CONTROL_JSON, run=run_id)[0]
-    )
+    control: dict[str, Any] = msgspec.json.decode(actions.first(sql.CONTROL_JSON, run=run_id)[0])
     return control
 
 

@@ -21,7 +21,7 @@ from ..weighing import (
     weigh_proposal,
     weigh_settlement,
 )
-from .pool import in_django, one, pool, transaction
+from .pool import first, in_django, one, pool, transaction
 
 
 async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement, bytes]:
@@ -36,20 +36,16 @@ async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement,
         "tool": request.tool,
     }
     async with transaction() as conn:
-        row = await (await conn.execute(sql.ADMISSION_FACTS, asked)).fetchone()
+        row = await first(conn, sql.ADMISSION_FACTS, asked)
         weighed = weigh_proposal(row, proposed, run)
         careful = isinstance(weighed, Weighed) and weighed.judgement.needs_care
         if isinstance(weighed, Seen):
-            seen = await (
-                await conn.execute(sql.ACTION_JSON, {"action": weighed.action})
-            ).fetchone()
+            seen = await first(conn, sql.ACTION_JSON, {"action": weighed.action})
             return REPLAYED, admission_answer(REPLAYED, action=seen[0], control=row.control)
         if not careful:
             written = None
             if weighed.params is not None:
-                written = await (
-                    await conn.execute(weighed.statement, weighed.params)
-                ).fetchone()
+                written = await first(conn, weighed.statement, weighed.params)
             told = admission_answer(
                 weighed.judgement, action=written and written[0], control=row.control
             )
@@ -63,14 +59,12 @@ async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement,
 async def claim(key: bytes, action: UUID, request: Claim) -> bytes:
     """Take the action for execution, once."""
     async with transaction() as conn:
-        row = await (
-            await conn.execute(sql.ACTION_FACTS, {"key": key, "action": action})
-        ).fetchone()
+        row = await first(conn, sql.ACTION_FACTS, {"key": key, "action": action})
         params = weigh_claim(row, action, request)
         if params is None:
-            told = await (await conn.execute(sql.ACTION_JSON, {"action": action})).fetchone()
+            told = await first(conn, sql.ACTION_JSON, {"action": action})
         else:
-            told = await (await conn.execute(sql.WRITE_CLAIM, params)).fetchone()
+            told = await first(conn, sql.WRITE_CLAIM, params)
     if params is not None:
         hub.ring_soon(f"run.{row.run_id}", f"agent.{row.agent_id}", f"hold.{action}")
     return bytes(told[0], "utf-8")
@@ -79,19 +73,15 @@ async def claim(key: bytes, action: UUID, request: Claim) -> bytes:
 async def settle(key: bytes, action: UUID, request: Settle) -> bytes:
     """Write the outcome; what trips a breaker or is a probe goes to the ordinary verb."""
     async with transaction() as conn:
-        row = await (
-            await conn.execute(sql.ACTION_FACTS, {"key": key, "action": action})
-        ).fetchone()
+        row = await first(conn, sql.ACTION_FACTS, {"key": key, "action": action})
         weighed = weigh_settlement(row, action, request)
         careful = weighed is not None and weighed.needs_care
         if weighed is None:
-            told = await (await conn.execute(sql.ACTION_JSON, {"action": action})).fetchone()
+            told = await first(conn, sql.ACTION_JSON, {"action": action})
         elif not careful:
-            statement = (
-                sql.WRITE_RELEASE if request.outcome == "interrupted" else weighed.statement
-            )
-            told = await (await conn.execute(statement, weighed.params)).fetchone()
-        control = await (await conn.execute(sql.CONTROL_JSON, {"run": row.run_id})).fetchone()
+            statement = sql.WRITE_RELEASE if request.outcome == "interrupted" else weighed.statement
+            told = await first(conn, statement, weighed.params)
+        control = await first(conn, sql.CONTROL_JSON, {"run": row.run_id})
     if careful:
         return await in_django(verbs.settle, key, action, request)
     if weighed is not None:

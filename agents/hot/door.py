@@ -113,9 +113,7 @@ async def look(
     params = query(scope)
     seconds = wait_of(params)
     if door == "control":
-        work = wait.wait_for_control(
-            agent.id, subject, wait=seconds, seen=params.get("seen", "")
-        )
+        work = wait.wait_for_control(agent.id, subject, wait=seconds, seen=params.get("seen", ""))
     else:
         work = wait.wait_for_action(agent.id, subject, seconds)
     await answer(send, 200, await wait.unless_gone(receive, work))

@@ -68,10 +68,15 @@ async def transaction() -> AsyncIterator[AsyncConnection[Any]]:
         await conn.execute("commit")
 
 
+async def first(conn: AsyncConnection[Any], statement: str, params: dict[str, Any]) -> Any:
+    """The first row of a statement."""
+    return await (await conn.execute(statement, params)).fetchone()
+
+
 async def one(statement: str, params: dict[str, Any]) -> Any:
     """The first row of a single statement, in its own transaction."""
     async with pool().connection() as conn:
-        return await (await conn.execute(statement, params)).fetchone()
+        return await first(conn, statement, params)
 
 
 async def in_django[**P, R](verb: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import new_id
@@ -59,9 +60,7 @@ class Decision(models.TextChoices):
 class ActionQuerySet(OfAgentQuerySet["Action"]):
     def overdue(self) -> Self:
         """Executing, but the outcome never came within the lease."""
-        return self.filter(
-            state=ActionState.EXECUTING, lease_until__lt=models.functions.Now()
-        )
+        return self.filter(state=ActionState.EXECUTING, lease_until__lt=Now())
 
 
 class Action(models.Model):
@@ -184,7 +183,9 @@ class Action(models.Model):
     @property
     def effective_arguments(self) -> dict[str, Any]:
         """What is, or would be, executed."""
-        return self.arguments if self.approved_arguments is None else self.approved_arguments
+        approved: dict[str, Any] | None = self.approved_arguments
+        proposed: dict[str, Any] = self.arguments
+        return proposed if approved is None else approved
 
     @property
     def is_edited(self) -> bool:

@@ -44,9 +44,7 @@ class Agent(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     team = models.ForeignKey(Team, models.PROTECT, related_name="agents")
     name = models.CharField(max_length=80)
-    state = models.CharField(
-        max_length=10, choices=AgentState.choices, default=AgentState.ACTIVE
-    )
+    state = models.CharField(max_length=10, choices=AgentState.choices, default=AgentState.ACTIVE)
     state_reason = models.TextField(blank=True)
     tools = ArrayField(models.CharField(max_length=200), default=any_tool)
     gates = models.JSONField(default=dict)

@@ -130,9 +130,7 @@ class Directive(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="directives")
-    run = models.ForeignKey(
-        Run, models.CASCADE, related_name="directives", null=True, blank=True
-    )
+    run = models.ForeignKey(Run, models.CASCADE, related_name="directives", null=True, blank=True)
     kind = models.CharField(max_length=12, choices=DirectiveKind.choices)
     body = models.JSONField()
     by = models.CharField(max_length=200)

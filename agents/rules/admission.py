@@ -40,15 +40,11 @@ def judge(facts: AgentFacts, proposal: Proposal) -> Judgement:
     """Stopped first, then tools and policy, then breakers, then probation."""
     if stopped := judge_state(facts):
         return stopped
-    ruling = judge_tool(
-        proposal.tool, proposal.arguments, tools=facts.tools, gates=facts.gates
-    )
+    ruling = judge_tool(proposal.tool, proposal.arguments, tools=facts.tools, gates=facts.gates)
     if ruling.answer == "deny":
         return Judgement("denied", "tool_not_listed", ruling.why)
     if tripped := first_trip(facts.breakers, judge_proposal, proposal):
-        return Judgement(
-            "retry_later", "tripped", tripped[1].reason, PAUSED_RETRY_S, trip=tripped
-        )
+        return Judgement("retry_later", "tripped", tripped[1].reason, PAUSED_RETRY_S, trip=tripped)
     probation = next((b for b in facts.breakers if b.state == "half_open"), None)
     if probation and probation.probes_leased >= probation.probes_allowed:
         return Judgement(

@@ -117,7 +117,7 @@ def span(seconds: float) -> str:
     """A window as people say it: `60 s`, `5 min`, `1 h`."""
     whole = int(seconds)
     for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
-        if whole > size and whole % size == 0 or (whole == size and size > 60):
+        if (whole > size and whole % size == 0) or (whole == size and size > 60):
             return f"{whole // size} {name}"
     return f"{whole} s"
 

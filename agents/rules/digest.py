@@ -25,9 +25,7 @@ def canonical(value: Any) -> bytes:
 
 def proposal_digest(*, tool: str, subject: str, arguments: dict[str, Any]) -> bytes:
     """Tells a repeated proposal from another one with the same call id or idempotency key."""
-    return sha256(
-        canonical({"arguments": arguments, "subject": subject, "tool": tool})
-    ).digest()
+    return sha256(canonical({"arguments": arguments, "subject": subject, "tool": tool})).digest()
 
 
 def approval_digest(

@@ -128,7 +128,10 @@ def settle(key: bytes, action_id: UUID, request: Settle) -> bytes:
             )
         elif row.probe_of is not None and not interrupted:
             breakers.settle_probe(
-                row.probe_of, row.probe_generation, failed=request.outcome == "failed", at=row.now_at
+                row.probe_of,
+                row.probe_generation,
+                failed=request.outcome == "failed",
+                at=row.now_at,
             )
         ring(
             f"run.{row.run_id}",
@@ -200,9 +203,7 @@ def expire(action: Action, *, by: str = "clock") -> Action:
     """Nobody answered in time: the answer is no."""
     expect(action, ActionState.HELD)
     action.state = ActionState.EXPIRED
-    return decided(
-        action, by=by, message="Nobody answered in time.", now=timezone.now()
-    )
+    return decided(action, by=by, message="Nobody answered in time.", now=timezone.now())
 
 
 def decided(action: Action, *, by: Recordable | str, message: str, now: datetime) -> Action:

@@ -179,8 +179,10 @@ def lock_first(agent_id: UUID) -> None:
 
 def lock(agent: Agent, *, by: Person) -> Agent:
     """Lock the agent. Raises PermissionDenied when this person may not act on it."""
-    agent = Agent.objects.select_for_update(no_key=True, of=("self",)).select_related("team").get(
-        pk=agent.pk
+    agent = (
+        Agent.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("team")
+        .get(pk=agent.pk)
     )
     if not by.decides_for(agent.team_id):
         raise PermissionDenied("Your role may not act on this agent.")

@@ -187,9 +187,7 @@ def end(made: Trip) -> tuple[Trip, Agent | Run]:
     return made, made.run or made.agent
 
 
-def put_on_probation(
-    breaker: Breaker, *, by: Recordable, limit: Decimal | None = None
-) -> None:
+def put_on_probation(breaker: Breaker, *, by: Recordable, limit: Decimal | None = None) -> None:
     """A few probes until a deadline; evidence up to now has been answered for."""
     now = timezone.now()
     if limit is not None:
@@ -207,15 +205,13 @@ def put_on_probation(
     breaker.reset_at = now
     breaker.baseline = in_slot(breaker, now)
     breaker.probes_leased = breaker.probes_succeeded = 0
-    breaker.probation_until = now + breaker.probation * min(
-        2**breaker.reopenings, LONGEST_BACKOFF
-    )
+    breaker.probation_until = now + breaker.probation * min(2**breaker.reopenings, LONGEST_BACKOFF)
     breaker.save()
 
 
 def in_slot(breaker: Breaker, now: datetime) -> Decimal:
     """What the current bucket holds already; probation starts counting after it."""
-    owner = breaker.run_id if breaker.scope == Scope.RUN else breaker.agent_id
+    owner = (breaker.run_id if breaker.scope == Scope.RUN else None) or breaker.agent_id
     bucket = Bucket.objects.filter(
         owner=owner, width=NARROW_S, slot=int(now.timestamp()) // NARROW_S
     ).first()
@@ -234,7 +230,7 @@ def lease_probe(facts: BreakerFacts) -> None:
 
 def return_probe(action: Action) -> None:
     """A probe that will never run gives its place back."""
-    if action.probe_of_id is not None:
+    if action.probe_of_id is not None and action.probe_generation is not None:
         Breaker.objects.filter(
             pk=action.probe_of_id, generation=action.probe_generation, probes_leased__gt=0
         ).update(probes_leased=F("probes_leased") - 1)

@@ -138,8 +138,7 @@ def write(run: Run, actions: list[Action], now: datetime) -> None:
         summary=f"{len(actions)} observed",
         data={
             "actions": [
-                {"id": str(a.pk), "tool": a.tool, "digest": bytes(a.digest).hex()}
-                for a in actions
+                {"id": str(a.pk), "tool": a.tool, "digest": bytes(a.digest).hex()} for a in actions
             ]
         },
     )

@@ -62,9 +62,7 @@ def version_of(agent: Agent, label: str) -> AgentVersion | None:
 
 
 @transaction.atomic
-def finish(
-    run: Run, *, outcome: str, output: Any = None, error: str = "", by: Recordable
-) -> Run:
+def finish(run: Run, *, outcome: str, output: Any = None, error: str = "", by: Recordable) -> Run:
     """The agent says that the run is over. What waits is cancelled."""
     run = lock(run.pk)
     if run.state == RunState.TERMINATED:
@@ -110,9 +108,7 @@ def terminate(run: Run, *, by: Person, reason: str) -> Run:
     if not run.is_live:
         raise Conflict(f"This run is {run.get_state_display().lower()} already.")
     end(run, by=by, reason=reason.strip() or f"Terminated by {by}.")
-    actions.cancel_all(
-        actions.waiting_of(agent=run.agent, run=run), by=by, reason=run.state_reason
-    )
+    actions.cancel_all(actions.waiting_of(agent=run.agent, run=run), by=by, reason=run.state_reason)
     return run
 
 
@@ -135,9 +131,7 @@ def direct(
         [run] if run and run.is_live else list(Run.objects.filter(agent=agent).live())
     )
     made = [
-        Directive.objects.create(
-            agent=agent, run=one, kind=kind, body=body, by=by.record_name
-        )
+        Directive.objects.create(agent=agent, run=one, kind=kind, body=body, by=by.record_name)
         for one in told or [None]
     ]
     for one in told:

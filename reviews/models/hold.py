@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agents.models import Action, Agent, Run, Trip
 from agents.models.visible import VisibleQuerySet, scope_of
+from audit.constants import Constant
 from audit.ids import new_id
 from people.models import Person, Team
 
@@ -64,16 +65,20 @@ ANSWERS: dict[str, tuple[HoldDecision, ...]] = {
 CLAIM_LEASE = timedelta(minutes=10)
 
 
+OPEN = Constant(HoldState.OPEN)
+"""The state all indexes of what waits are made for."""
+
+
 class HoldQuerySet(VisibleQuerySet["Hold"]):
     def waiting(self) -> Self:
-        return self.filter(state=HoldState.OPEN)
+        return self.filter(state=OPEN)
 
     def over(self) -> Self:
-        return self.exclude(state=HoldState.OPEN)
+        return self.exclude(state=OPEN)
 
     def due(self, now: datetime) -> Self:
         """Open, not frozen, and past their deadline."""
-        return self.filter(state=HoldState.OPEN, frozen_at=None, expires_at__lte=now)
+        return self.filter(state=OPEN, frozen_at=None, expires_at__lte=now)
 
 
 class Hold(models.Model):
@@ -84,15 +89,9 @@ class Hold(models.Model):
     team = models.ForeignKey(Team, models.PROTECT, related_name="holds", db_index=False)
     queue = models.ForeignKey(Queue, models.PROTECT, related_name="holds", db_index=False)
     agent = models.ForeignKey(Agent, models.PROTECT, related_name="holds", db_index=False)
-    run = models.ForeignKey(
-        Run, models.PROTECT, related_name="holds", null=True, blank=True
-    )
-    action = models.ForeignKey(
-        Action, models.PROTECT, related_name="holds", null=True, blank=True
-    )
-    trip = models.OneToOneField(
-        Trip, models.PROTECT, related_name="hold", null=True, blank=True
-    )
+    run = models.ForeignKey(Run, models.PROTECT, related_name="holds", null=True, blank=True)
+    action = models.ForeignKey(Action, models.PROTECT, related_name="holds", null=True, blank=True)
+    trip = models.OneToOneField(Trip, models.PROTECT, related_name="hold", null=True, blank=True)
     key = models.CharField(max_length=200, blank=True)
     """A review's name for the work, the agent's own; handing over the same twice is once."""
     title = models.CharField(max_length=300)
@@ -141,9 +140,7 @@ class Hold(models.Model):
                 name="hold_open_mine",
                 condition=models.Q(state="open", claimed_by__isnull=False),
             ),
-            models.Index(
-                fields=["expires_at"], name="hold_due", condition=models.Q(state="open")
-            ),
+            models.Index(fields=["expires_at"], name="hold_due", condition=models.Q(state="open")),
             models.Index(
                 fields=["team", "-decided_at", "-id"],
                 name="hold_over",

@@ -111,17 +111,13 @@ def modify(
     if state:
         tell(hold, DirectiveKind.STATE, state, by)
     if limit is not None:
-        tell(
-            hold, DirectiveKind.LIMIT, {"condition": trip.condition, "limit": str(limit)}, by
-        )
+        tell(hold, DirectiveKind.LIMIT, {"condition": trip.condition, "limit": str(limit)}, by)
     breakers.resume(trip, by=by, limit=limit)
     return hold
 
 
 @transaction.atomic
-def terminate(
-    hold: Hold, *, by: Person, note: str = "", was_true: bool | None = None
-) -> Hold:
+def terminate(hold: Hold, *, by: Person, note: str = "", was_true: bool | None = None) -> Hold:
     """End the paused run, or every run of the paused agent, and cancel what waits.
 
     The agent itself may start new runs, its breaker on probation.

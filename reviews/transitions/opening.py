@@ -193,9 +193,7 @@ def held_back(trip: Trip) -> Any:
 
 def freeze(trip: Trip) -> None:
     """Deadlines stand still while the agent cannot act on an answer."""
-    held_back(trip).filter(frozen_at=None).exclude(expires_at=None).update(
-        frozen_at=trip.opened_at
-    )
+    held_back(trip).filter(frozen_at=None).exclude(expires_at=None).update(frozen_at=trip.opened_at)
 
 
 def thaw(trip: Trip, at: datetime) -> None:
@@ -207,7 +205,9 @@ def thaw(trip: Trip, at: datetime) -> None:
     thawed = list(frozen.values_list("pk", flat=True))
     frozen.update(expires_at=F("expires_at") + (at - F("frozen_at")), frozen_at=None)
     deadline = Hold.objects.filter(pk=OuterRef("pk")).values("expires_at")
-    Action.objects.filter(pk__in=thawed, state=ActionState.HELD).update(expires_at=Subquery(deadline))
+    Action.objects.filter(pk__in=thawed, state=ActionState.HELD).update(
+        expires_at=Subquery(deadline)
+    )
 
 
 def title(sentence: str, subject: str) -> str:

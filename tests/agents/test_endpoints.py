@@ -122,9 +122,7 @@ def test_handed_over_work_is_once_and_its_answer_reaches_the_run(door: Door, ada
 
 
 def test_an_answer_without_a_live_run_waits_for_the_next(door: Door, ada: Person) -> None:
-    told = door.http.post(
-        f"/runs/{door.run.pk}/reviews", json={"key": "k", "title": "t"}
-    ).json()
+    told = door.http.post(f"/runs/{door.run.pk}/reviews", json={"key": "k", "title": "t"}).json()
     door.http.post(f"/runs/{door.run.pk}/finish", json={"outcome": "completed"})
 
     holds.resolve(Hold.objects.get(pk=told["id"]), by=ada, payload={"category": "card"})

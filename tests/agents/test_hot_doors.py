@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -10,8 +11,9 @@ import pytest
 
 from agents.models import Action, Agent, Run, Trip
 from agents.transitions import agent as agents
+from agents.transitions import run as runs
 from audit.models import Entry
-from people.models import Person
+from people.models import Person, Team
 from reviews.models import Hold
 from reviews.transitions import hold as holds
 from tests.cast import Door
@@ -49,10 +51,11 @@ def test_the_same_proposal_is_answered_once(door: Door) -> None:
 
 
 def test_an_idempotency_key_takes_effect_once_across_runs(
-    door: Door, scout: Agent, knock, scout_with_key
+    door: Door,
+    scout: Agent,
+    knock: Callable[[str, Run], Door],
+    scout_with_key: tuple[Agent, str],
 ) -> None:
-    from agents.transitions import run as runs
-
     first = door.propose("1", idempotency_key="ticket-1", claim_id="a").json()
     door.settle(first["action"]["id"], claim_id="a", result="T-1")
     second_run = knock(scout_with_key[1], runs.start(scout, name="second")[0])
@@ -276,12 +279,8 @@ def test_bad_input_is_refused_and_changes_nothing(
     assert Entry.objects.count() == before
 
 
-def test_strangers_find_nothing(door: Door, knock, eve: Person) -> None:
-    other, key = agents.create(
-        "intruder",
-        team=eve.memberships.get().team,
-        by="test",  # type: ignore[arg-type]
-    )
+def test_strangers_find_nothing(door: Door, knock: Callable[[str, Run], Door], eve: Person) -> None:
+    _, key = agents.create("intruder", team=Team.objects.get(name="elsewhere"), by="test")
     action = door.propose("1").json()["action"]["id"]
     intruder = knock(key, door.run)
 

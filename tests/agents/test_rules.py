@@ -84,9 +84,7 @@ def test_spend_trips_past_its_limit(
     unit: str, before: str, tokens: int, cost: str, trips: bool
 ) -> None:
     watched = breaker("spend", unit=unit, limit=Decimal(25), value=Decimal(before))
-    proposal = Proposal(
-        "search", {}, estimated_tokens=tokens, estimated_cost_usd=Decimal(cost)
-    )
+    proposal = Proposal("search", {}, estimated_tokens=tokens, estimated_cost_usd=Decimal(cost))
 
     assert judge_proposal(watched, proposal).trips is trips
 
@@ -117,9 +115,7 @@ def test_the_first_breaker_that_opens_is_named() -> None:
 
     assert found is not None
     assert found[0] is full
-    assert found[1].reason == (
-        "search worked on one item 10 times within 60 s; the limit is 5."
-    )
+    assert found[1].reason == ("search worked on one item 10 times within 60 s; the limit is 5.")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +185,8 @@ def test_asking_holds_what_would_be_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(60, "60 s"), (90, "90 s"), (300, "5 min"), (3600, "1 h"), (86400, "1 d")]
+    ("seconds", "words"),
+    [(60, "60 s"), (90, "90 s"), (300, "5 min"), (3600, "1 h"), (86400, "1 d")],
 )
 def test_windows_in_words(seconds: float, words: str) -> None:
     assert span(seconds) == words
@@ -201,7 +198,9 @@ json_values = st.recursive(
     | st.integers(-(2**53) + 1, 2**53 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(codec="utf-8")),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 

@@ -142,9 +142,7 @@ def test_what_another_holds_cannot_be_decided_until_the_lease_ends(
     assert holds.approve(hold, by=otto).decider == "otto"
 
 
-def test_released_is_free_again(
-    opened: Callable[[str], Hold], ada: Person, otto: Person
-) -> None:
+def test_released_is_free_again(opened: Callable[[str], Hold], ada: Person, otto: Person) -> None:
     hold = holds.release(holds.claim(opened("review"), by=ada), by=ada)
 
     assert holds.claim(hold, by=otto).claimed_by == otto
@@ -171,9 +169,7 @@ def test_deadlines_stand_still_while_the_agent_is_paused(
     hold = opened("approval")
     trip = opened("trip")
     past = timezone.now() - timedelta(minutes=5)
-    Hold.objects.filter(pk=hold.pk).update(
-        frozen_at=past, expires_at=past + timedelta(minutes=1)
-    )
+    Hold.objects.filter(pk=hold.pk).update(frozen_at=past, expires_at=past + timedelta(minutes=1))
 
     sweep()
     holds.resume(trip, by=ada)
@@ -207,7 +203,7 @@ def test_modify_raises_the_limit_and_tells_the_agent(scout: Agent, run: Run, ada
     holds.modify(trip.hold, by=ada, limit=Decimal(20), state={"skip": ["m1"]}, was_true=False)
 
     breaker = Breaker.objects.get(condition="errors")
-    assert (breaker.state, breaker.limit) == ("half_open", 20)
+    assert (breaker.state, breaker.limit) == ("half_open", Decimal(20))
     trip.refresh_from_db()
     assert (trip.was_true, trip.ended_at is not None) == (False, True)
     assert [d.kind for d in Directive.objects.order_by("id")] == ["state", "limit"]

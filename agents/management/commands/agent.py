@@ -65,9 +65,7 @@ class Command(BaseCommand):
     def create(self, *, name: str, team: str, **options: Any) -> tuple[Any, str]:
         owner, _ = Team.objects.get_or_create(name=team)
         gates = dict(parsed_gate(text) for text in options["approve"])
-        agent, key = agents.create(
-            name, team=owner, by=BY, tools=options["tools"], gates=gates
-        )
+        agent, key = agents.create(name, team=owner, by=BY, tools=options["tools"], gates=gates)
         told = {
             "id": str(agent.pk),
             "name": name,
@@ -87,9 +85,7 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def revoke(self, *, name: str, team: str, prefix: str, **_: Any) -> tuple[Any, str]:
-        keys = list(
-            AgentKey.objects.filter(agent=found(name, team), prefix=prefix[:9]).working()
-        )
+        keys = list(AgentKey.objects.filter(agent=found(name, team), prefix=prefix[:9]).working())
         if len(keys) != 1:
             raise CommandError(f"{len(keys)} working keys of {name} begin with {prefix}.")
         agents.withdraw_key(keys[0], by=BY)
@@ -98,8 +94,7 @@ class Command(BaseCommand):
     def list(self, **_: Any) -> tuple[Any, str]:
         rows = Agent.objects.select_related("team").order_by("team__name", "name")
         told = [
-            {"id": str(a.pk), "name": a.name, "team": a.team.name, "state": a.state}
-            for a in rows
+            {"id": str(a.pk), "name": a.name, "team": a.team.name, "state": a.state} for a in rows
         ]
         lines = [f"{row['team']}/{row['name']}: {row['state']}" for row in told]
         return told, "\n".join(lines) or "No agents yet: manage.py agent create NAME"
@@ -120,4 +115,3 @@ def found(name: str, team: str) -> Agent:
         known = ", ".join(Agent.objects.filter(team__name=team).values_list("name", flat=True))
         raise CommandError(f"{team} has no agent {name}. It has: {known or 'none'}.")
     return agent
-
