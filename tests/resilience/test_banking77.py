@@ -35,12 +35,12 @@ def test_every_message_ends_once_though_everybody_is_killed(house: House, bankin
     house.start("triage")
 
     for ended, victims in KILLS:
-        wait_for(at_end(store, ended), f"{ended} messages at their end", within=90)
+        wait_for(at_end(store, ended), f"{ended} messages at their end", within=180)
         for name in victims:
             house.kill(name)
         for name in victims:
             house.start(name)
-    wait_for(lambda: house.ended("triage") is not None, "the agent to be done", within=150)
+    wait_for(lambda: house.ended("triage") is not None, "the agent to be done", within=300)
 
     assert house.ended("triage") == 0, house.said("triage")[-2000:]
     with banking77.open(encoding="utf-8", newline="") as file:

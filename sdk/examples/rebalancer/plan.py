@@ -86,7 +86,7 @@ def trades(run: str, holdings: Mapping[str, Decimal], market: Mapping[str, Decim
 
 def _price(symbol: str, day: int, seed: int) -> Decimal:
     drawn = hashlib.sha256(f"{seed}:{symbol}:{day}".encode()).digest()
-    noise = int.from_bytes(drawn[:4]) / 2**32 - 0.5
-    phase = int.from_bytes(hashlib.sha256(symbol.encode()).digest()[:4]) % 628 / 100
+    noise = int.from_bytes(drawn[:4], "big") / 2**32 - 0.5
+    phase = int.from_bytes(hashlib.sha256(symbol.encode()).digest()[:4], "big") % 628 / 100
     factor = 1 + 0.12 * math.sin(day / 3 + phase) + 0.06 * noise
     return Decimal(str(round(_START[symbol] * factor, 2)))

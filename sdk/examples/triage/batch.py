@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from watchfloor import Run, RunFinished, Stopped, Unreachable, WatchfloorError
 
@@ -53,7 +54,7 @@ class Batch:
         self.run.on_directive(self._directions.apply)
         self._spawn(self._obey)
         for _ in range(workers):
-            self._spawn(lambda: self._work(pace))
+            self._spawn(partial(self._work, pace))
 
     def turn(self) -> None:
         """Look what can be worked on, tell how far it is. Never waits for a person."""
@@ -98,7 +99,7 @@ class Batch:
                 self._take(message_id)
             elif message_id not in self._awaited and len(self._awaited) < MOST_WAITING:
                 self._awaited.add(message_id)
-                self._spawn(lambda each=message_id: self._await(each))
+                self._spawn(partial(self._await, message_id))
 
     def _take(self, message_id: str) -> None:
         with self._lock:

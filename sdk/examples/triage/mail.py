@@ -6,12 +6,10 @@ import html
 import mailbox
 import re
 from collections.abc import Iterator
-from email import policy
+from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage
-from email.parser import BytesParser
 from pathlib import Path
-from typing import IO, Any
 
 _TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _BLANKS = re.compile(r"[ \t]*\n\s*\n\s*")
@@ -19,10 +17,10 @@ _BLANKS = re.compile(r"[ \t]*\n\s*\n\s*")
 
 def mailbox_rows(path: Path) -> Iterator[dict[str, object]]:
     """Each mail's id, sender, subject and what its writer wrote."""
-    box = mailbox.mbox(path, factory=_parse, create=False)
+    box = mailbox.mbox(path, create=False)
     try:
         for key in box.iterkeys():
-            mail = _parse(box.get_file(key))
+            mail = message_from_bytes(box.get_bytes(key), policy=policy.default)
             yield {
                 "id": _header(mail, "Message-ID").strip("<>"),
                 "from": _header(mail, "From"),
@@ -31,10 +29,6 @@ def mailbox_rows(path: Path) -> Iterator[dict[str, object]]:
             }
     finally:
         box.close()
-
-
-def _parse(file: IO[Any]) -> Any:
-    return BytesParser(policy=policy.default).parse(file)
 
 
 def _header(mail: EmailMessage, name: str) -> str:

@@ -43,7 +43,7 @@ def claimed(message: Message) -> Claim:
 def last_order(message: Message) -> Claim:
     """The customer's last order. The example has no shop behind it, so the id decides: 5.00 to 149.99."""
     customer = message.sender or message.id
-    drawn = int.from_bytes(hashlib.sha256(f"order:{customer}".encode()).digest()[:4])
+    drawn = int.from_bytes(hashlib.sha256(f"order:{customer}".encode()).digest()[:4], "big")
     return Claim(Decimal(500 + drawn % 14500) / 100, "USD", "found in the order book")
 
 

@@ -65,7 +65,7 @@ class StandIn:
         if message_id in self.loop_on or message_id.rpartition(".")[2] in self.loop_on:
             return Mood.LOOPS
         drawn = hashlib.sha256(f"{self.seed}:{message_id}".encode()).digest()
-        place = int.from_bytes(drawn[:4]) % 1000
+        place = int.from_bytes(drawn[:4], "big") % 1000
         for mood in Mood:
             if place < mood.value:
                 return mood
