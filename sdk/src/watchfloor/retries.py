@@ -21,6 +21,7 @@ from tenacity import (
 
 from watchfloor.effects import Bell, Flow, Sleep
 from watchfloor.errors import StepTimeout, WatchfloorError
+from watchfloor.failures import is_interrupt
 from watchfloor.options import Backoff, Tries
 from watchfloor.protocol import Lost, Passing
 
@@ -64,19 +65,25 @@ def for_transport(patience: float) -> Retrying:
     )
 
 
-def for_steps(retries: int, backoff: Backoff, retry_on: Tries) -> Retrying:
+def for_steps(
+    retries: int, backoff: Backoff, is_worth_it: Callable[[BaseException], bool]
+) -> Retrying:
     """Repeat a failed attempt up to `retries` times."""
     return Retrying(
         stop=stop_after_attempt(retries + 1),
         wait=wait_exponential(multiplier=backoff.first, max=backoff.most)
         + wait_random(0, backoff.jitter),
-        retry=retry_if_exception(lambda error: is_worth_retrying(error, retry_on)),
+        retry=retry_if_exception(is_worth_it),
         reraise=True,
     )
 
 
-def is_worth_retrying(error: BaseException, retry_on: Tries) -> bool:
-    """Refusals, stops and unknown outcomes are answers, not failures."""
+def is_worth_retrying(
+    error: BaseException, retry_on: Tries, interrupts: tuple[type[BaseException], ...] = ()
+) -> bool:
+    """Refusals, stops, unknown outcomes and a framework's interrupts are answers, not failures."""
+    if is_interrupt(error, interrupts):
+        return False
     if isinstance(error, WatchfloorError) and not isinstance(error, StepTimeout):
         return False
     return isinstance(error, retry_on)

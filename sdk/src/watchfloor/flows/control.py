@@ -9,7 +9,7 @@ from typing import TypeVar
 from watchfloor import protocol
 from watchfloor.core import Core, ask, logger
 from watchfloor.effects import Flow, Listen, Sleep
-from watchfloor.errors import ApiError, RunFinished, Unreachable
+from watchfloor.errors import ApiError, Terminated, Unreachable
 from watchfloor.flows.opening import opened
 from watchfloor.models import Control, Directive, read
 from watchfloor.protocol import LONG_POLL, Lost, Request
@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 WATCH_AFTER = 0.25
 """Seconds until a run is worth a connection of its own; shorter runs hear with every answer."""
+
+GIVE_UP_STREAMS_AFTER = 2
+"""Streams without a single event (a proxy keeps them back) until long polls take over for good."""
 
 
 def check(core: Core, run: RunState, *, block: bool) -> Flow[list[Directive]]:
@@ -63,22 +66,27 @@ def ack(core: Core, run: RunState, ids: list[str]) -> Flow[None]:
 def watching(core: Core, run: RunState) -> Flow[None]:
     """Hear of every change while the run lives: a stream, or long polls where streams do not work."""
     yield Sleep(WATCH_AFTER, run.closed)
-    failures = 0
+    failures = silent_streams = 0
     while not (run.closed.is_rung() or run.is_over):
         if run.id is None:
             yield Sleep(1.0, run.closed)
             continue
-        heard_before = run.control
         try:
-            yield from _listen(run, run.id) if failures < 2 else _poll(core, run, run.id)
-            failures = 0 if run.control is not heard_before else failures + 1
+            if silent_streams < GIVE_UP_STREAMS_AFTER:
+                silent_streams += 1
+                yield from _listen(run, run.id)
+                silent_streams = 0 if run.is_live else silent_streams
+            else:
+                yield from _poll(core, run, run.id)
+            failures = 0
         except (Lost, Unreachable):
+            silent_streams = 0 if run.is_live else silent_streams
             failures += 1
-        except (ApiError, RunFinished) as error:
-            if error.status in (401, 404, 409):
+        except (ApiError, Terminated) as error:
+            if isinstance(error, Terminated) or error.status in (401, 404, 409):
                 logger.warning("run %s is not watched any more: %s", run.id, error)
                 return
-            failures += 2
+            failures += 1
         finally:
             run.is_live = False
         yield Sleep(_pause(failures), run.closed)

@@ -21,7 +21,7 @@ from watchfloor.flows.stepping import PROPOSAL_FIELDS, replayed
 from watchfloor.jsonable import digest, is_stored, storable
 from watchfloor.models import Action, Found, Json, NotFound, Usage
 from watchfloor.options import Backoff, Tries
-from watchfloor.retries import for_steps, persistently
+from watchfloor.retries import for_steps, is_worth_retrying, persistently
 from watchfloor.state import RunState
 
 Verify = Callable[[str], Any]
@@ -107,11 +107,12 @@ def once(core: Core, run: RunState, write: Write) -> Flow[Any]:
             elif action.state in ("allowed", "approved"):
                 yield from _withdraw(core, action)
 
-    return (
-        yield from persistently(
-            for_steps(write.retries, write.backoff, write.retry_on), attempt, run.cancelled
-        )
+    plan = for_steps(
+        write.retries,
+        write.backoff,
+        lambda error: is_worth_retrying(error, write.retry_on, run.interrupts),
     )
+    return (yield from persistently(plan, attempt, run.cancelled))
 
 
 def _write(core: Core, run: RunState, action: Action, write: Write) -> Flow[Any]:

@@ -10,7 +10,6 @@ from watchfloor.core import Core
 from watchfloor.effects import Flow
 from watchfloor.errors import Unparseable
 from watchfloor.flows.stepping import Step, handed_over, run_step
-from watchfloor.retries import is_worth_retrying
 from watchfloor.state import RunState
 
 Stronger = Callable[[Exception, int], str]
@@ -44,7 +43,7 @@ def parse(
             why = error.error if isinstance(error.error, Exception) else error
             instruction = (stronger or firmly)(why, number + 1)
         except Exception as error:
-            if not is_worth_retrying(error, step.retry_on):
+            if not step.is_worth_retrying(error, run):
                 raise
             last = error
             break

@@ -69,6 +69,9 @@ class Step:
     def given(self) -> Mapping[str, Any]:
         return self.arguments or {}
 
+    def is_worth_retrying(self, error: BaseException, run: RunState) -> bool:
+        return is_worth_retrying(error, self.retry_on, run.interrupts + self.interrupts)
+
     def work(self, tool: str, fn: Callable[..., Any]) -> Work:
         known = {f.name for f in fields(Work)} & {f.name for f in fields(Step)}
         shared = {name: getattr(self, name) for name in known}
@@ -95,9 +98,7 @@ def run_step(core: Core, run: RunState, step: Step) -> Flow[Any]:
             try:
                 return (yield from _tool(core, run, step, name, step.work(tool, fn)))
             except Exception as error:
-                if is_interrupt(error, run.interrupts + step.interrupts):
-                    raise
-                if not is_worth_retrying(error, step.retry_on):
+                if not step.is_worth_retrying(error, run):
                     raise
                 logger.info("%s failed: %r", tool, error)
                 if position == len(chain) - 1:
@@ -150,11 +151,8 @@ def _tool(core: Core, run: RunState, step: Step, name: str, work: Work) -> Flow[
                 return replayed(action, work)
             yield from _before(core, run, action)
 
-    return (
-        yield from persistently(
-            for_steps(step.retries, step.backoff, step.retry_on), attempt, run.cancelled
-        )
-    )
+    plan = for_steps(step.retries, step.backoff, lambda error: step.is_worth_retrying(error, run))
+    return (yield from persistently(plan, attempt, run.cancelled))
 
 
 def _admitted(
