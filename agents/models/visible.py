@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from django.db import models
+from django.db.models import Q
+
+from audit.constants import Constant
 
 if TYPE_CHECKING:
     from people.models import Person
@@ -21,7 +26,8 @@ class VisibleQuerySet(models.QuerySet[M]):
         """Rows of the teams this person watches."""
         if person.watches_everything:
             return self
-        return self.filter(**{f"{self.team_path}__in": person.team_ids})
+        teams = [Q(**{self.team_path: Constant(team)}) for team in person.team_ids]
+        return self.filter(reduce(or_, teams)) if teams else self.none()
 
 
 class OfAgentQuerySet(VisibleQuerySet[M]):

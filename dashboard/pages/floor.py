@@ -24,6 +24,7 @@ from agents.models import (
 )
 from agents.models.breaker import Scope
 from agents.rules.breakers import span
+from audit.constants import Constant
 from people.models import Person
 from reviews.models import Hold, HoldKind
 
@@ -47,7 +48,7 @@ def needs_a_person(person: Person) -> list[Hold]:
     for kind in (HoldKind.TRIP, HoldKind.APPROVAL, HoldKind.REVIEW):
         room = HOLDS_SHOWN - len(found)
         if room > 0:
-            rows = waiting.filter(kind=kind).select_related("agent", "queue", "claimed_by")
+            rows = waiting.filter(kind=Constant(kind)).select_related("agent", "queue", "claimed_by")
             found += rows.order_by("-id")[:room]
     return found
 

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import Http404, QueryDict
 
+from audit.constants import Constant
 from people.models import Person, Team
 from reviews.models import Hold, HoldKind
 
@@ -70,13 +71,13 @@ class Filters:
 
     def apply(self, holds: QuerySet[Hold], *, person: Person, now: datetime) -> QuerySet[Hold]:
         if self.tab in KINDS:
-            holds = holds.filter(kind=KINDS[self.tab])
+            holds = holds.filter(kind=Constant(KINDS[self.tab]))
         if self.tab == "mine":
             holds = holds.filter(claimed_by=person, claimed_until__gt=now)
         if self.queue:
-            holds = holds.filter(queue=self.queue)
+            holds = holds.filter(queue=Constant(self.queue))
         if self.agent:
-            holds = holds.filter(agent=self.agent)
+            holds = holds.filter(agent=Constant(self.agent))
         if self.age:
             holds = holds.filter(id__lt=first_id_at(now - AGES[self.age][1], slack=timedelta(0)))
         return holds

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from agents.models import Agent
 from dashboard.pages import inbox as pages
-from dashboard.pages.counts import Waiting, waiting_for
+from dashboard.pages.counts import Waiting, in_short, waiting_for
 from dashboard.pages.inbox import AGES, PAGE, TABS, Filters
 from reviews.models import Hold
 from reviews.transitions import hold as transitions
@@ -81,7 +81,7 @@ def _tabs(request: Asked, filters: Filters) -> dict[str, Any]:
         "filters": filters,
         "waiting": waiting,
         "tabs": [
-            (filters.query(tab=name), word, counts[name], name == filters.tab)
+            (filters.query(tab=name), word, in_short(counts[name] or 0), name == filters.tab)
             for name, word, _ in TABS
         ],
     }

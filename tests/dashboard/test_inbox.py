@@ -11,6 +11,8 @@ from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from agents.models import Run
+from audit.constants import Constant
+from dashboard.pages.inbox import Filters, rows
 from people.models import Person, Team
 from reviews.models import Hold, HoldState
 from reviews.transitions import hold as transitions
@@ -278,3 +280,24 @@ def test_a_row_is_claimed_where_it_stands(
 
     hold.refresh_from_db()
     assert hold.claimed_by == ada
+
+
+# -- many --------------------------------------------------------------------------------------------
+
+
+def test_a_list_is_found_by_its_index_however_often_it_is_asked_for(ada: Person, run: Run) -> None:
+    """A prepared statement's general plan, chosen from the sixth time on, must not forget the index."""
+    hand(run)
+    holds = Filters(tab="approvals").apply(rows(ada).waiting(), person=ada, now=timezone.now())
+
+    statement = str(holds.query)
+
+    assert "\"state\" = 'open'::text" in statement
+    assert "\"kind\" = 'approval'::text" in statement
+    assert f"\"team_id\" = '{run.agent.team_id}'::uuid" in statement
+
+
+@pytest.mark.parametrize("word", ["o'pen", "Open", "", "a b", "x;"])
+def test_only_plain_words_may_stand_in_a_statement(word: str) -> None:
+    with pytest.raises(ValueError, match="plain words"):
+        Constant(word)
