@@ -39,6 +39,12 @@ class Gauge:
         return f"{measure(self.value, self.breaker)} of {measure(self.breaker.limit, self.breaker)}"
 
     @property
+    def window(self) -> tuple[str, str]:
+        """The window as a form shows it: `("5", "min")`."""
+        count, unit = span(self.breaker.window.total_seconds()).split()
+        return count, unit
+
+    @property
     def rule(self) -> str:
         return rule(self.breaker)
 

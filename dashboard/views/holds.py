@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from agents.models import Action
 from audit.errors import Invalid
 from dashboard.pages import arguments, trip
 from dashboard.pages import hold as pages
@@ -42,6 +43,10 @@ def hold(request: Asked, pk: UUID) -> HttpResponse:
         case "standing":
             found = pages.standing(pk, request.user)
             return render(request, "hold.html#standing", _standing(request, found))
+        case "what":
+            found = pages.whole(pk, request.user)
+            context = _standing(request, found) | _facts(found)
+            return render(request, "hold.html#what", context)
         case "story":
             found = pages.standing(pk, request.user)
             context = {"hold": found, "story": pages.story(found)}
@@ -77,14 +82,17 @@ def _page(request: Asked, hold: Hold, *, problem: str = "", status: int = 200) -
         "typed": request.POST,
         "story": pages.story(hold),
     }
+    return render(request, "hold.html", context | _facts(hold), status=status)
+
+
+def _facts(hold: Hold) -> dict[str, Any]:
+    """What one decides by, and the inputs that are made from it."""
     match hold.kind:
         case HoldKind.APPROVAL if hold.action:
-            context |= _approval(hold)
+            return _approval(hold, hold.action)
         case HoldKind.TRIP if hold.trip:
-            context["evidence"] = trip.evidence(hold, hold.trip)
-        case HoldKind.REVIEW:
-            context |= _review(hold)
-    return render(request, "hold.html", context, status=status)
+            return {"evidence": trip.evidence(hold, hold.trip)}
+    return _review(hold)
 
 
 def _standing(request: Asked, hold: Hold) -> dict[str, Any]:
@@ -98,16 +106,15 @@ def _standing(request: Asked, hold: Hold) -> dict[str, Any]:
     }
 
 
-def _approval(hold: Hold) -> dict[str, Any]:
-    assert hold.action
-    before = pages.precedent(hold.action)
-    raw = json.dumps(hold.action.arguments, indent=2, ensure_ascii=False)
+def _approval(hold: Hold, action: Action) -> dict[str, Any]:
+    before = pages.precedent(action)
+    raw = json.dumps(action.arguments, indent=2, ensure_ascii=False)
     return {
-        "fields": arguments.fields(hold.action.arguments) if hold.is_open else [],
+        "fields": arguments.fields(action.arguments) if hold.is_open else [],
         "raw": raw if len(raw) <= LONGEST_RAW else "",
-        "rows": pages.rows(hold.action, before.last),
+        "rows": pages.rows(action, before.last),
         "precedent": before,
-        "changes": arguments.changes(hold.action.arguments, hold.action.effective_arguments),
+        "changes": arguments.changes(action.arguments, action.effective_arguments),
     }
 
 

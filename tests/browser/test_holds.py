@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from agents.models import Trip
 from people.models import Person
-from reviews.models import Hold
 from tests.cast import Door
 
 Open = Callable[..., Page]
@@ -120,6 +120,8 @@ def test_an_edit_shows_its_changes_and_the_agent_gets_them(
     page.get_by_role("button", name="Approve with these changes").click()
 
     expect(page.locator("#standing")).to_contain_text("approved this with changes")
+    expect(page.locator("#what")).to_contain_text("Changed by ada")
+    expect(page.locator("#story")).to_contain_text("Approved")
     action = door.read(held)
     assert action["arguments"] == {"order": "A-17", "amount": 60.25, "notify": True}
 
@@ -170,7 +172,7 @@ def test_a_loop_is_stopped_explained_changed_and_resumed(
     control = door.control()
     assert control["state"] == "running"
     assert {d["kind"] for d in control["directives"]} == {"instruction", "limit"}
-    assert Hold.objects.get(pk=hold).trip.was_true is False
+    assert Trip.objects.get(pk=hold).was_true is False
     door.done("probe-1", tool="search", subject="mail:9000")
     expect(standing).to_contain_text("1 of 5 probes succeeded")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -20,15 +20,15 @@ WIDE, PHONE = (1440, 900), (390, 844)
 def places(door: Door, scout: Agent) -> dict[str, str]:
     """A page of each kind, with the kind of text that breaks pages."""
     hostile = "\u202egnp.exe\u200b <script>alert(1)</script> " + "W" * 180
-    arguments = {f"key {n} {'k' * n}": "v" * n * 4 for n in range(60)} | {
+    arguments: dict[str, Any] = {f"key {n} {'k' * n}": "v" * n * 4 for n in range(60)} | {
         "amount": 80,
         "x": hostile,
     }
-    told = door.propose(
+    proposed = door.propose(
         "held", "refund.issue", arguments=arguments, subject=hostile, reason=hostile * 9
     )
-    assert told.status_code == 202, told.text
-    held = told.json()["action"]["id"]
+    assert proposed.status_code == 202, proposed.text
+    held = proposed.json()["action"]["id"]
     review = door.http.post(
         f"/runs/{door.run.pk}/reviews",
         json={"key": hostile[:190], "title": hostile, "reason": hostile, "payload": arguments},

@@ -100,7 +100,7 @@ def test_a_review_shows_its_work(review: Hold, ada: Person) -> None:
     assert "Resolve: the work is done" in page
 
 
-@pytest.mark.parametrize("region", ["standing", "story"])
+@pytest.mark.parametrize("region", ["standing", "story", "what"])
 def test_a_live_region_is_read_alone(approval: Hold, ada: Person, region: str) -> None:
     part = sign_in(ada).get(f"{approval.get_absolute_url()}?region={region}").content.decode()
 
