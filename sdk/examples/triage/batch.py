@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 
 from watchfloor import Run, RunFinished, Stopped, Unreachable, WatchfloorError
 
@@ -41,13 +42,15 @@ class Batch:
         self._ledger = ledger
         self._directions = directions
         self._triage = triage
-        self._todo: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._todo: queue.PriorityQueue[tuple[int, int, str]] = queue.PriorityQueue()
+        self._numbers = count()
         self._taken: set[str] = set()
         self._awaited: set[str] = set()
         self._lock = threading.Lock()
         self._wrongs: Counter[str] = Counter()
         self._ended = threading.Event()
         self._look_at = self._save_at = 0.0
+        self._is_fed = False
 
     def start(self, *, workers: int = 1, pace: float = 0.0) -> None:
         """Set to work on the messages that are not at their end."""
@@ -96,32 +99,34 @@ class Batch:
         """Take what is new or sent back, and wait for people about refunds."""
         for message_id, waits in self._ledger.open(self.name):
             if not waits:
-                self._take(message_id)
+                self._take(message_id, answered=self._is_fed)
             elif message_id not in self._awaited and len(self._awaited) < MOST_WAITING:
                 self._awaited.add(message_id)
                 self._spawn(partial(self._await, message_id))
+        self._is_fed = True
 
-    def _take(self, message_id: str) -> None:
+    def _take(self, message_id: str, *, answered: bool) -> None:
+        """Queue it. What a person has answered comes first: somebody is looking."""
         with self._lock:
             if message_id in self._taken:
                 return
             self._taken.add(message_id)
-        self._todo.put(message_id)
+        self._todo.put((0 if answered else 1, next(self._numbers), message_id))
 
     def _work(self, pace: float) -> None:
         while not self.is_ended:
-            message_id = self._todo.get()
-            if self._succeeds(self._triage.run, message_id):
-                self._taken.discard(message_id)
+            task = self._todo.get()
+            if self._succeeds(self._triage.run, task[-1]):
+                self._taken.discard(task[-1])
             else:
-                self._todo.put(message_id)
+                self._todo.put(task)
             self._ended.wait(pace)
 
     def _await(self, message_id: str) -> None:
         """One refund before a person, in a thread of its own; the other messages go on meanwhile."""
         while not self.is_ended:
             if self._succeeds(self._triage.refund, message_id):
-                self._take(message_id)
+                self._take(message_id, answered=True)
                 break
         self._awaited.discard(message_id)
 
