@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import MutableMapping
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -53,22 +55,34 @@ def matches(scope: Scope) -> bool:
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """One request. Every refusal is an `application/problem+json` answer."""
+    begun = False
+
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        nonlocal begun
+        begun = True
+        await send(message)
+
     try:
-        await route(scope, receive, send)
+        await route(scope, receive, sending)
+        return
     except Gone:
         return
     except Malformed as error:
-        await answer_problem(send, "malformed_json", f"The body is not JSON: {error}")
+        code, detail = "malformed_json", f"The body is not JSON: {error}"
     except Refused as refusal:
-        await answer_problem(send, refusal.code, refusal.detail)
+        code, detail = refusal.code, refusal.detail
     except psycopg.errors.DataError as error:
-        await answer_problem(send, "invalid", str(error).split("\n")[0])
+        code, detail = "invalid", str(error).split("\n")[0]
     except (psycopg.OperationalError, PoolTimeout) as error:
         logger.warning("The database did not answer: %s", error)
-        await answer_problem(send, "unavailable", "The database does not answer. Try again.")
+        code, detail = "unavailable", "The database does not answer. Try again."
     except Exception:
         logger.exception("A hot door failed at %s", scope["path"])
-        await answer_problem(send, "internal", "Something failed here; nothing was changed.")
+        code, detail = "internal", "Something failed here; nothing was changed."
+    if begun:  # a stream: its end tells the agent to come again
+        await send({"type": "http.response.body", "body": b""})
+    else:
+        await answer_problem(send, code, detail)
 
 
 async def route(scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 
 from agents.models import Action, Agent, Run, Trip
 from agents.transitions import agent as agents
@@ -328,3 +329,23 @@ def test_fifty_claims_execute_once(door: Door, ada: Person) -> None:
 
     assert sorted(a.status_code for a in answers) == [200] + [409] * 49
     assert Entry.objects.filter(kind="action.executing").count() == 1
+
+
+def test_a_stream_ends_when_the_database_restarts_and_the_next_call_is_answered(
+    door: Door, scout: Agent, ada: Person
+) -> None:
+    others = """select pg_terminate_backend(pid) from pg_stat_activity
+                 where datname = current_database() and pid <> pg_backend_pid()"""
+    with door.http.stream("GET", f"/runs/{door.run.pk}/stream") as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == "event: control"
+        with connection.cursor() as cursor:
+            cursor.execute(others)
+        agents.stop(scout, by=ada, reason="look again")
+
+        rest = list(lines)
+
+    assert "event: control" not in rest
+    answers = [door.http.get(f"/runs/{door.run.pk}/control") for _ in range(12)]
+    assert {a.status_code for a in answers} <= {200, 503}
+    assert answers[-1].status_code == 200
