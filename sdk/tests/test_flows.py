@@ -12,6 +12,7 @@ from watchfloor import Backoff, Denied, Paused, ResultNotStored, Stop, Terminate
 from watchfloor.core import Core, ask
 from watchfloor.effects import Listen
 from watchfloor.flows.control import check, watching
+from watchfloor.flows.parsing import parse
 from watchfloor.flows.stepping import Step, run_step
 from watchfloor.models import Control
 from watchfloor.protocol import Lost, agent
@@ -108,6 +109,17 @@ def test_errors_that_are_not_worth_retrying_come_at_once(core: Core, run: RunSta
         world.run(run_step(core, run, step))
 
     assert world.settled == ["failed"]
+
+
+def test_what_never_parses_goes_to_the_fallback(core: Core, run: RunState) -> None:
+    world = Admitting()
+    step = Step("model", lambda instruction: "seven", fallbacks=[("rules", lambda: 7)], retries=0)
+
+    assert world.run(parse(core, run, step, int, attempts=2, stronger=None)) == 7
+    told = [r.body["arguments"].get("instruction") for r in world.sent if "arguments" in r.body]
+    assert told[0] is None
+    assert "seven" in told[1]
+    assert world.settled == ["failed", "failed", "succeeded"]
 
 
 def test_a_framework_interrupt_is_known_by_name(core: Core, run: RunState) -> None:

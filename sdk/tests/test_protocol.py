@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 
 from sdk.tests.world import reply
@@ -12,7 +14,7 @@ from watchfloor import (
     VersionConflict,
     protocol,
 )
-from watchfloor.models import Admission, RunInfo, read
+from watchfloor.models import Admission, RunInfo, parse_time, read
 from watchfloor.protocol import Passing, understand
 
 
@@ -69,3 +71,13 @@ def test_an_admission_carries_its_action_and_control() -> None:
     assert admission.action.is_edited
     assert admission.control is not None
     assert admission.control.directives[0].text == "Go."
+
+
+@pytest.mark.parametrize(
+    ("text", "microsecond"),
+    [("04:57:03Z", 0), ("04:57:03.52775+00:00", 527750), ("04:57:03.527759Z", 527759)],
+)
+def test_times_are_read_whatever_their_decimals(text: str, microsecond: int) -> None:
+    time = parse_time(f"2026-11-21T{text}")
+
+    assert time == datetime(2026, 11, 21, 4, 57, 3, microsecond, timezone.utc)

@@ -121,6 +121,18 @@ def test_a_run_that_raises_has_failed_and_one_that_is_interrupted_goes_on(client
         pass
 
 
+def test_an_outage_ends_no_run_that_can_be_continued(client: Client, wire: Wire) -> None:
+    with suppress(Unreachable), client.run("one", key="k") as left:
+        wire.cut()
+        left.step("search", never)
+    wire.mend()
+    with suppress(KeyboardInterrupt), client.run("two") as lost:
+        raise KeyboardInterrupt
+
+    assert row(left).state == "running"
+    assert row(lost).state == "failed"
+
+
 def test_a_continued_run_does_not_repeat_what_it_has_done(client: Client) -> None:
     calls: list[int] = []
 

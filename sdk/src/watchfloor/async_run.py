@@ -295,7 +295,6 @@ class AsyncRun(BaseRun):
         return await self._io.run(flow)
 
     def _watch(self) -> None:
-        done = self._watcher is None or self._watcher.done()
-        if done and self._wants_watching and not self._state.closed.is_rung():
+        if self._watcher is None and self._wants_watching and not self._state.closed.is_rung():
             watching = self._io.run(control.watching(self._core, self._state))
             self._watcher = asyncio.ensure_future(watching)

@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 logger = logging.getLogger("watchfloor")
 
+PROMPTLY = 1.0
+"""Seconds that a call may take which could also be done later."""
+
 COOL_DOWN = 5.0
 """Seconds after a failure in which calls that may go on without the server do not try it again."""
 
@@ -50,6 +53,10 @@ class Core:
     @property
     def was_just_lost(self) -> bool:
         return self.lost_at is not None and time.monotonic() - self.lost_at < COOL_DOWN
+
+    def hurry(self, hurried: bool) -> float | None:
+        """Patience of a call: shorter when somebody would rather go on without the answer."""
+        return min(PROMPTLY, self.patience) if hurried else None
 
     def may_go_on_without(self, choice: OnUnreachable | None) -> bool:
         return (choice or self.on_unreachable) == "open"

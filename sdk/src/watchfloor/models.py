@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -195,5 +196,8 @@ def read(noun: type[M], body: Any) -> M:
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """RFC 3339 in UTC → aware datetime (Python 3.10 does not read a trailing Z itself)."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+    """RFC 3339 → aware datetime. Python 3.10 reads neither a trailing Z nor five decimals itself."""
+    if not text:
+        return None
+    text = text.replace("Z", "+00:00")
+    return datetime.fromisoformat(re.sub(r"\.(\d+)", lambda m: f".{m[1]:0<6.6}", text))

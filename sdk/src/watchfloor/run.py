@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -40,7 +41,7 @@ class Run(BaseRun):
         super().__init__(core, state)
         self._io = io
         self._wants_watching = watch
-        self._watcher: threading.Thread | None = None
+        self._watched_by: int | None = None
 
     def step(self, tool: str, fn: Callable[..., T], **options: Unpack[StepOptions]) -> T:
         """Do it, guarded: asked for, timed, repeated, replaced, and at last handed to a person.
@@ -220,14 +221,15 @@ class Run(BaseRun):
         return self._io.run(flow)
 
     def _watch(self) -> None:
-        """Start the watcher, or start it again in a forked child."""
-        alive = self._watcher is not None and self._watcher.is_alive()
-        if alive or not self._wants_watching or self._state.closed.is_rung():
+        """Start the watcher: once, and once more in a forked child."""
+        if self._watched_by == os.getpid() or not self._wants_watching:
             return
-        self._watcher = threading.Thread(
+        self._watched_by = os.getpid()
+        if self._state.closed.is_rung():
+            return
+        threading.Thread(
             target=self._io.run,
             args=(control.watching(self._core, self._state),),
             name=f"watchfloor-{self.name}",
             daemon=True,
-        )
-        self._watcher.start()
+        ).start()

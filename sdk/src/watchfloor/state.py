@@ -36,6 +36,7 @@ class RunState:
         self.name = name
         # Always with a key: opening is then safe to repeat when its answer was lost.
         self.key = key or f"once-{uuid.uuid4()}"
+        self.can_be_continued = key is not None
         self.wanted: dict[str, Json] = {
             "name": name,
             "key": self.key,

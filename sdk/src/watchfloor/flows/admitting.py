@@ -106,8 +106,8 @@ def propose(
     while True:
         yield from unpaused(core, run)
         if core.outbox.owes_outcomes:
-            yield from flush(core)
-        run_id = yield from opened(core, run)
+            yield from flush(core, patience=patience)
+        run_id = yield from opened(core, run, patience=patience)
         request = protocol.propose(run_id, body)
         admission = yield from obeying(run, ask(core, request, patience=patience))
         run.heard(admission.control)

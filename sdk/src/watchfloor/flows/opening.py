@@ -19,22 +19,24 @@ def enter(core: Core, run: RunState) -> Flow[None]:
 
     Raises RunFinished when that one is over; Unreachable, unless the client may go on without.
     """
+    may_go_on = core.may_go_on_without(None)
     try:
-        yield from opened(core, run)
+        yield from opened(core, run, patience=core.hurry(may_go_on))
     except Unreachable:
-        if not core.may_go_on_without(None):
+        if not may_go_on:
             raise
         run.was_unseen = True
         logger.warning("run %s starts unseen: the control plane is away", run.name)
 
 
-def opened(core: Core, run: RunState) -> Flow[str]:
+def opened(core: Core, run: RunState, *, patience: float | None = None) -> Flow[str]:
     """The run's id, asking the server for it when that was not possible before."""
     if run.id is None and run.key in core.run_ids:
         run.id = core.run_ids[run.key]
     if run.id is not None:
         return run.id
-    info = yield from ask(core, protocol.open_run(run.wanted), until=run.cancelled)
+    request = protocol.open_run(run.wanted)
+    info = yield from ask(core, request, patience=patience, until=run.cancelled)
     run.opened(info)
     if run.was_unseen:
         core.run_ids[run.key] = info.id
@@ -54,8 +56,9 @@ def leave(core: Core, run: RunState, error: BaseException | None, output: Json) 
     elif output is not None:
         body["output"] = storable(output, anyway=True)
     core.outbox.add(Item("finish", run.id, body, unopened(run)))
+    leaving = error is not None and not isinstance(error, Exception)
     try:
-        yield from flush(core)
+        yield from flush(core, patience=core.hurry(leaving))
         while core.outbox.is_busy_with(run.id):
             yield Sleep(0.02)
     except Unreachable as away:
@@ -68,7 +71,10 @@ def unopened(run: RunState) -> dict[str, Json] | None:
 
 
 def _is_failure(error: BaseException, run: RunState) -> bool:
-    """An exit, a cancellation, an interrupt or a stop leaves the run open for the same key."""
+    """A stop or a framework's interrupt is none. An exit, a cancellation or an outage leaves the
+    run open for its key; without one nobody could continue it, so it has failed."""
     if isinstance(error, Stopped) or is_interrupt(error, run.interrupts):
         return False
-    return isinstance(error, Exception)
+    if isinstance(error, Exception) and not isinstance(error, Unreachable):
+        return True
+    return not run.can_be_continued

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from watchfloor import protocol
-from watchfloor.core import Core, ask, logger
+from watchfloor.core import PROMPTLY, Core, ask, logger
 from watchfloor.effects import Flow, Sleep
 from watchfloor.errors import ApiError, Conflict, Terminated, Unauthorized, Unreachable
 from watchfloor.models import Control, Json, read
@@ -16,9 +16,6 @@ from watchfloor.protocol import Request
 
 LINGER = 0.3
 """Seconds to wait for company before observations are sent."""
-
-PROMPTLY = 1.0
-"""Seconds a settle may hold its step up; after that it is delivered from the buffer."""
 
 
 def report(core: Core, item: Item) -> Flow[Control | None]:

@@ -158,11 +158,11 @@ def _tool(core: Core, run: RunState, step: Step, name: str, work: Work) -> Flow[
 def _admitted(
     core: Core, run: RunState, step: Step, body: dict[str, Json], claim: Claim
 ) -> Flow[Action]:
-    """A step that may go on without the server does not try long when it was just away."""
-    hurried = core.may_go_on_without(step.on_unreachable) and core.was_just_lost
-    if hurried:
+    """A step that may go on without the server does not try long, nor when it was just away."""
+    may_go_on = core.may_go_on_without(step.on_unreachable)
+    if may_go_on and core.was_just_lost:
         raise Unreachable(f"{core.url} was away a moment ago")
-    return (yield from admit(core, run, body, claim))
+    return (yield from admit(core, run, body, claim, patience=core.hurry(may_go_on)))
 
 
 def replayed(action: Action, work: Work) -> Any:
