@@ -74,3 +74,25 @@ def test_empty_pages(seen: Callable[..., None], ada: Person, size: dict[str, int
 def test_pages_outside_of_the_room(seen: Callable[..., None], db: None, scheme: str) -> None:
     for path in ("/sign-in/", "/welcome/x/y/", "/nothing/"):
         seen(None, path, NARROW, scheme)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_opens_over_a_page(page: Page, live: str, ada: Person, busy: Run, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    enter(page, live, ada, "/inbox/?tab=reviews")
+
+    page.keyboard.press("?")
+    assert Axe().run(page).violations_count == 0
+    page.keyboard.press("Escape")
+    for summary in ("You: ada", "Filter"):
+        page.locator("summary", has_text=summary.split()[-1]).click()
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    page.get_by_role("button", name="Discard…").click()
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()

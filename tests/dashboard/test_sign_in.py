@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
 
 from people.models import Person
@@ -113,3 +114,19 @@ def test_pages_that_are_not_there_show_the_way_back(
     assert answer.status_code == 404
     assert "There is nothing here" in answer.content.decode()
     assert 'href="/inbox/"' in answer.content.decode()
+
+
+def test_guessing_is_slowed_down_with_a_page_that_says_so(client: Client, ada: Person) -> None:
+    for _ in range(40):
+        answer = client.post("/sign-in/", {"login": "ada", "password": "wrong"})
+
+    assert answer.status_code in (422, 429)
+    assert b"too" in answer.content.lower()
+    assert client.post("/sign-in/", {"login": "ada", "password": PASSWORD}).status_code != 302
+
+
+def test_the_page_for_our_own_faults_needs_nothing() -> None:
+    page = render_to_string("500.html")
+
+    assert "Something broke on our side" in page
+    assert 'href="/"' in page
