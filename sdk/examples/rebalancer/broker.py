@@ -115,6 +115,9 @@ class Broker:
             held[posting.asset] = held.get(posting.asset, Decimal(0)) + posting.quantity
         return held
 
+    def close(self) -> None:
+        self._database.close()
+
     def _postings(self, which: str = "", *values: str) -> list[Posting]:
         with self._lock:
             rows = self._database.execute(

@@ -34,6 +34,12 @@ CALM = 30
 REST = 30.0
 """Seconds between two rounds of the demonstration."""
 
+LEAVING = 2.0
+"""Seconds a refund may take before `--leave-pending` takes it for one that waits for a person."""
+
+TURN = 0.1
+"""Seconds between two looks at the batches."""
+
 PATIENCE = 120.0
 """Seconds an agent outlives a restart of the server."""
 
@@ -89,12 +95,14 @@ class Shift:
             log.info("Done before: %s", self._ledger.counts(name))
             return
         batch = self._open(client, name)
+        patience = LEAVING
         while not (batch.is_done or batch.is_ended):
             batch.turn()
-            if self._options.leave_pending and batch.only_waits:
+            patience = patience - TURN if batch.only_waits else LEAVING
+            if self._options.leave_pending and patience <= 0:
                 log.info("What is left waits for people: %s", batch.counts)
                 return
-            self._clock.wait(0.1)
+            self._clock.wait(TURN)
         batch.close()
         self._ledger.keep(f"{name}:done", True)
         log.info("Done: %s", batch.counts)
@@ -109,11 +117,11 @@ class Shift:
                 if batch.is_done or batch.is_ended:
                     batch.close()
             batches = [batch for batch in batches if not batch.is_closed]
-            rest = max(0.0, rest - 0.1) if all(batch.only_waits for batch in batches) else REST
+            rest = max(0.0, rest - TURN) if all(batch.only_waits for batch in batches) else REST
             if not rest and self._ledger.before_people() < CALM:
                 batches.append(self._open(client, self._next_round()))
                 rest = REST
-            self._clock.wait(0.1)
+            self._clock.wait(TURN)
 
     def _next_round(self) -> str:
         number = int(self._ledger.note("round", 0)) + 1
