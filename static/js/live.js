@@ -124,13 +124,13 @@ function connect() {
 function settle() {
   attempts = 0;
   lostAt = null;
-  show("live", "Live");
+  show("live", "", "Live");
 }
 
 function lose() {
   lostAt ??= new Date();
   const at = lostAt.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: document.documentElement.dataset.zone });
-  show("lost", `Reconnecting · stale since ${at}`);
+  show("lost", "Reconnecting · ", `stale since ${at}`);
   const wait = Math.min(LAST_RETRY, FIRST_RETRY * 2 ** attempts++);
   retry = setTimeout(connect, wait * (0.5 + Math.random()));
 }
@@ -139,10 +139,11 @@ function connectNow() {
   if (lostAt && socket.readyState === WebSocket.CLOSED) connect();
 }
 
-function show(state, text) {
+function show(state, before, text) {
   const line = document.getElementById("connection");
   if (!line) return;
   line.dataset.state = state;
+  line.querySelector("[data-before]").textContent = before;
   line.querySelector("[data-text]").textContent = text;
 }
 
