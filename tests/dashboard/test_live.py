@@ -12,6 +12,7 @@ import pytest
 import websockets
 from django.db import connection
 from django.test import Client
+from websockets.typing import Origin
 
 from agents.models import Run
 from audit.bell import hub
@@ -90,7 +91,7 @@ def listen(live: str, cookie: str, talk: Any, origin: str | None = None) -> Any:
     async def open_and_talk() -> Any:
         address = live.replace("http", "ws") + "/live"
         async with websockets.connect(
-            address, additional_headers={"Cookie": cookie}, origin=origin or live
+            address, additional_headers={"Cookie": cookie}, origin=Origin(origin or live)
         ) as socket:
             return await talk(socket)
 
@@ -141,7 +142,7 @@ def test_many_rings_are_told_together(live: str, cookie: str, support: Team) -> 
 
 
 def test_strangers_are_told_to_sign_in(live: str) -> None:
-    async def talk(socket: Any) -> int | None:
+    async def talk(socket: Any) -> Any:
         await socket.wait_closed()
         return socket.close_code
 
@@ -161,7 +162,7 @@ def test_a_session_that_ended_hears_no_more(
 ) -> None:
     monkeypatch.setattr(consumers, "RECHECK_S", 0.1)
 
-    async def talk(socket: Any) -> int | None:
+    async def talk(socket: Any) -> Any:
         await socket.send('{"watch": ["holds"]}')
         await heard(socket)
         await asyncio.to_thread(sign_out_everywhere, ada)
