@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Protocol
 
-from .models import Entry
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection
+
+ADD = """
+insert into audit_entry (kind, actor, about, team, agent, run, summary, data, at)
+values (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, clock_timestamp())
+"""
 
 
 class Recordable(Protocol):
@@ -24,13 +31,20 @@ def record(
     about: Recordable,
     summary: str = "",
     data: dict[str, Any] | None = None,
-) -> Entry:
+) -> None:
     """Add one entry. `kind` is `noun.participle` (`hold.approved`); `summary` is one plain sentence."""
-    return Entry.objects.create(
-        kind=kind,
-        actor=actor if isinstance(actor, str) else actor.record_name,
-        about=about.record_name,
-        summary=summary,
-        data=data or {},
-        **about.record_scope,
-    )
+    scope = about.record_scope
+    with connection.cursor() as cursor:
+        cursor.execute(
+            ADD,
+            [
+                kind,
+                actor if isinstance(actor, str) else actor.record_name,
+                about.record_name,
+                scope.get("team", ""),
+                scope.get("agent", ""),
+                scope.get("run", ""),
+                summary,
+                json.dumps(data or {}, cls=DjangoJSONEncoder),
+            ],
+        )

@@ -11,7 +11,7 @@ import httpx
 
 from .figures import percentile
 from .floor import Floor
-from .people import agent, lead, signed_in
+from .people import agent, browser, lead
 from .waiter import wait_for_each
 
 TRIALS = 100
@@ -22,7 +22,7 @@ def measure(floor: Floor) -> dict[str, Any]:
 
     lead()
     _, run, key = agent("waiter", gated=True)
-    person = signed_in(floor.url)
+    person = browser(floor)
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     waiter = spawn.Process(target=wait_for_each, args=(theirs, floor.port, key), daemon=True)
@@ -35,7 +35,7 @@ def measure(floor: Floor) -> dict[str, Any]:
             ours.send(hold)
             assert told(ours) == "waiting"
             started = time.monotonic()
-            answered = decide(person, floor.url, hold)
+            answered = person.approves(hold)
             ended = time.monotonic()
             state, received = told(ours)
             assert (answered, state) == (True, "approved"), (answered, state)
@@ -70,14 +70,3 @@ def held(http: httpx.Client, run: str, key: str, call: str) -> str:
     assert answer.status_code == 202, answer.text
     action: str = answer.json()["action"]["id"]
     return action
-
-
-def decide(person: httpx.Client, url: str, hold: str) -> bool:
-    """A person's approval as the browser posts it."""
-    answer = person.post(
-        f"/holds/{hold}/approve/",
-        data={"note": "", "csrfmiddlewaretoken": person.cookies["csrftoken"]},
-        headers={"Referer": f"{url}/holds/{hold}/", "HX-Request": "true"},
-        follow_redirects=False,
-    )
-    return answer.status_code < 400

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from http.client import HTTPConnection
 
 import httpx
 
@@ -11,6 +13,8 @@ from agents.transitions import agent as agents
 from agents.transitions import run as runs
 from people.models import Person, Role, Team
 from people.transitions import person as people
+
+from .floor import Floor
 
 PASSWORD = "only for measuring"
 
@@ -44,3 +48,39 @@ def signed_in(url: str, name: str = "lead") -> httpx.Client:
     )
     assert told.status_code == 302, told.text
     return client
+
+
+@dataclass
+class Browser:
+    """A signed-in browser's connection: what it sends, without the price of a client library."""
+
+    connection: HTTPConnection
+    headers: dict[str, str]
+    token: str
+
+    def approves(self, hold: str) -> bool:
+        """A person's approval as the page posts it; whether it was taken."""
+        self.connection.request(
+            "POST",
+            f"/holds/{hold}/approve/",
+            body=f"note=&csrfmiddlewaretoken={self.token}",
+            headers=self.headers,
+        )
+        answer = self.connection.getresponse()
+        answer.read()
+        return answer.status < 400
+
+
+def browser(floor: Floor) -> Browser:
+    client = signed_in(floor.url)
+    cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+    return Browser(
+        HTTPConnection("127.0.0.1", floor.port),
+        {
+            "Cookie": cookies,
+            "Referer": f"{floor.url}/",
+            "HX-Request": "true",
+            "Content-Type": "application/x-www-form-urlencoded",
+        },
+        client.cookies["csrftoken"],
+    )

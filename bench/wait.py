@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 
-from .decide import decide, held
+from .decide import held
 from .figures import percentile
 from .floor import Floor
-from .people import agent, lead, signed_in
+from .people import Browser, agent, browser, lead
 from .wire import Wire
 
 CROWD, TRIALS = 1000, 40
@@ -31,7 +31,7 @@ def measure(floor: Floor) -> dict[str, Any]:
 
 async def crowd(floor: Floor, actions: list[tuple[str, str]]) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
-    person = signed_in(floor.url)
+    person = browser(floor)
     with ThreadPoolExecutor(1) as pool:
         await one(
             loop, pool, floor, person, actions[CROWD]
@@ -60,7 +60,7 @@ async def one(
     loop: asyncio.AbstractEventLoop,
     pool: ThreadPoolExecutor,
     floor: Floor,
-    person: httpx.Client,
+    person: Browser,
     action: tuple[str, str],
 ) -> float:
     """Milliseconds from one decision to its agent."""
@@ -68,7 +68,7 @@ async def one(
     wire.send("GET", f"/api/v1/actions/{action[0]}?wait=30", key=action[1])
     await asyncio.sleep(0.05)
     started = time.perf_counter()
-    posted = loop.run_in_executor(pool, decide, person, floor.url, action[0])
+    posted = loop.run_in_executor(pool, person.approves, action[0])
     status, body = await wire.receive()
     took = (time.perf_counter() - started) * 1000
     assert status == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
@@ -99,6 +100,13 @@ class Person(AbstractBaseUser):
     def roles(self) -> dict[UUID | None, Role]:
         """Role by team id; the key None is a role in every team. Read once per request."""
         return {m.team_id: Role(m.role) for m in self.memberships.all()}
+
+    def remember_roles(self, memberships: str | None) -> None:
+        """Take the roles from JSON `[[team id or null, role], …]` that was read with the person."""
+        self.roles = {
+            UUID(team) if team else None: Role(role)
+            for team, role in json.loads(memberships or "[]")
+        }
 
     @property
     def watches_everything(self) -> bool:

@@ -6,6 +6,7 @@ needs one is done here, action, hold and entry in one transaction.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -209,19 +210,26 @@ def expire(action: Action, *, by: str = "clock") -> Action:
 def decided(action: Action, *, by: Recordable | str, message: str, now: datetime) -> Action:
     name = by if isinstance(by, str) else by.record_name
     action.message, action.decided_by, action.decided_at = message, name, now
-    action.save(
-        update_fields=[
-            "state",
-            "decision",
-            "approved_arguments",
-            "policy_version",
-            "approval_digest",
-            "expires_at",
-            "message",
-            "decided_by",
-            "decided_at",
-        ]
-    )
+    approved = action.approved_arguments
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """update agents_action set state = %s, decision = %s, approved_arguments = %s::jsonb,
+                      policy_version = %s, approval_digest = %s, expires_at = %s, message = %s,
+                      decided_by = %s, decided_at = %s
+                where id = %s""",
+            [
+                action.state,
+                action.decision,
+                None if approved is None else json.dumps(approved),
+                action.policy_version,
+                action.approval_digest and bytes(action.approval_digest),
+                action.expires_at,
+                action.message,
+                action.decided_by,
+                action.decided_at,
+                action.pk,
+            ],
+        )
     ring(
         f"action.{action.pk}",
         f"decided.{action.run_id}",

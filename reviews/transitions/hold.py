@@ -6,15 +6,16 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
-from agents.models import Trip
+from agents.models import Action, Agent, Run, Trip
 from agents.models.run import DirectiveKind
 from agents.transitions import action as actions
 from agents.transitions import agent as agents
 from agents.transitions import breaker as breakers
 from agents.transitions import run as runs
+from audit.columns import columns, parted
 from audit.errors import Conflict, Invalid
 from audit.record import record
 from people.models import Person
@@ -24,6 +25,18 @@ from ..models.hold import CLAIM_LEASE
 from .opening import close, ring_hold
 
 LONGEST_NOTE = 10_000
+
+LOCKED = f"""
+select {columns(Hold, "h")}, {columns(Agent, "a")}, {columns(Run, "r")}, {columns(Action, "x")},
+       {columns(Person, "p")}
+  from reviews_hold h
+  join agents_agent a on a.id = h.agent_id
+  left join agents_run r on r.id = h.run_id
+  left join agents_action x on x.id = h.action_id
+  left join people_person p on p.id = h.claimed_by_id
+ where h.id = %s
+   for no key update of h
+"""
 
 
 @transaction.atomic
@@ -228,16 +241,16 @@ def locked(hold: Hold) -> Hold:
     Every verb locks the agent first, so nobody else can be at its runs and actions meanwhile.
     """
     agents.lock_first(hold.agent_id)
-    fresh = (
-        Hold.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("agent", "run", "action", "claimed_by")
-        .get(pk=hold.pk)
-    )
-    for part in (fresh.run, fresh.action):
-        if part is not None:
-            part.agent = fresh.agent
-    if fresh.action is not None and fresh.run is not None:
-        fresh.action.run = fresh.run
+    with connection.cursor() as cursor:
+        cursor.execute(LOCKED, [hold.pk])
+        row = cursor.fetchone()
+    fresh: Hold
+    fresh, agent, run, action, claimer = parted(row, Hold, Agent, Run, Action, Person)
+    fresh.agent, fresh.run, fresh.action, fresh.claimed_by = agent, run, action, claimer
+    if run is not None:
+        run.agent = agent
+    if action is not None:
+        action.agent, action.run = agent, run
     return fresh
 
 
@@ -256,17 +269,13 @@ def decide(
     hold.state, hold.decision = HoldState.DECIDED, decision
     hold.decided_by, hold.decided_at, hold.note = by.record_name, timezone.now(), note
     hold.claimed_by = hold.claimed_until = None
-    hold.save(
-        update_fields=[
-            "state",
-            "decision",
-            "decided_by",
-            "decided_at",
-            "note",
-            "claimed_by",
-            "claimed_until",
-        ]
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """update reviews_hold set state = %s, decision = %s, decided_by = %s, decided_at = %s,
+                      note = %s, claimed_by_id = null, claimed_until = null
+                where id = %s""",
+            [hold.state, hold.decision, hold.decided_by, hold.decided_at, hold.note, hold.pk],
+        )
     if was_true is not None and hold.trip_id:
         Trip.objects.filter(pk=hold.trip_id).update(was_true=was_true)
     facts: dict[str, Any] = {"title": hold.title, **(data or {})}
