@@ -222,7 +222,7 @@ def decided(action: Action, *, by: Recordable | str, message: str, now: datetime
                 action.decision,
                 None if approved is None else json.dumps(approved),
                 action.policy_version,
-                action.approval_digest and bytes(action.approval_digest),
+                bytes(action.approval_digest) if action.approval_digest else None,
                 action.expires_at,
                 action.message,
                 action.decided_by,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import secrets
 from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit.errors import Conflict, Invalid
@@ -169,12 +168,6 @@ def end_runs(agent: Agent, *, by: Recordable, reason: str) -> int:
         runs.end(run, by=by, reason=reason)
     actions.cancel_all(actions.waiting_of(agent=agent), by=by, reason=reason)
     return len(live)
-
-
-def lock_first(agent_id: UUID) -> None:
-    """Take the agent's lock, the first of every verb's, without reading the row."""
-    with connection.cursor() as cursor:
-        cursor.execute("select 1 from agents_agent where id = %s for no key update", [agent_id])
 
 
 def lock(agent: Agent, *, by: Person) -> Agent:

@@ -25,7 +25,7 @@ from reviews.transitions import hold as transitions
 from .asked import Asked
 from .refusals import attempt
 
-type Verb = Callable[[Asked, Hold], Hold]
+type Verb = Callable[[Asked, UUID], Hold]
 
 LONGEST_NOTE = 10_000
 LONGEST_RAW = 60_000
@@ -130,17 +130,16 @@ def _review(hold: Hold) -> dict[str, Any]:
 
 
 def verb(act: Verb) -> Callable[..., HttpResponse]:
-    """Make a view of a verb: find the hold, call, answer. Nothing is read before the verb but the hold."""
+    """Make a view of a verb: call, answer. Nothing is read before: the verb finds the hold, or not, by itself."""
 
     @require_POST
     @login_required
     @wraps(act)
     def view(request: Asked, pk: UUID) -> HttpResponse:
-        hold = get_object_or_404(Hold.objects.visible_to(request.user), pk=pk)
         with attempt() as outcome:
-            act(request, hold)
+            act(request, pk)
         if outcome.succeeded and not request.htmx:
-            return redirect(hold)
+            return redirect("hold", pk)
         if request.htmx:
             context = _standing(request, pages.standing(pk, request.user))
             context |= {"problem": outcome.problem, "narrowed": True}
@@ -152,45 +151,44 @@ def verb(act: Verb) -> Callable[..., HttpResponse]:
 
 
 @verb
-def approve(request: Asked, hold: Hold) -> Hold:
-    return transitions.approve(hold, by=request.user, note=_note(request))
+def approve(request: Asked, pk: UUID) -> Hold:
+    return transitions.approve(pk, by=request.user, note=_note(request))
 
 
 @verb
-def edit(request: Asked, hold: Hold) -> Hold:
+def edit(request: Asked, pk: UUID) -> Hold:
     """Approve with other arguments: from the typed inputs, or from raw JSON when that was sent."""
+    hold = _visible(request, pk)
     if hold.action is None:
         raise Invalid("Only an action can be approved with changes.")
     if "raw" in request.POST:
         changed = arguments.parse_object(request.POST["raw"], name="arguments")
     else:
         changed = arguments.edited(hold.action.arguments, request.POST)
-    return transitions.edit(hold, by=request.user, arguments=changed, note=_note(request))
+    return transitions.edit(pk, by=request.user, arguments=changed, note=_note(request))
 
 
 @verb
-def reject(request: Asked, hold: Hold) -> Hold:
-    return transitions.reject(hold, by=request.user, note=_note(request))
+def reject(request: Asked, pk: UUID) -> Hold:
+    return transitions.reject(pk, by=request.user, note=_note(request))
 
 
 @verb
-def answer(request: Asked, hold: Hold) -> Hold:
-    return transitions.answer(hold, by=request.user, note=_note(request))
+def answer(request: Asked, pk: UUID) -> Hold:
+    return transitions.answer(pk, by=request.user, note=_note(request))
 
 
 @verb
-def resume(request: Asked, hold: Hold) -> Hold:
-    return transitions.resume(
-        hold, by=request.user, note=_note(request), was_true=_was_true(request)
-    )
+def resume(request: Asked, pk: UUID) -> Hold:
+    return transitions.resume(pk, by=request.user, note=_note(request), was_true=_was_true(request))
 
 
 @verb
-def modify(request: Asked, hold: Hold) -> Hold:
+def modify(request: Asked, pk: UUID) -> Hold:
     """Change instructions, state or limit, then resume."""
     state = request.POST.get("state", "").strip()
     return transitions.modify(
-        hold,
+        pk,
         by=request.user,
         instruction=request.POST.get("instruction", "").strip(),
         state=arguments.parse_object(state, name="state") if state else None,
@@ -201,43 +199,48 @@ def modify(request: Asked, hold: Hold) -> Hold:
 
 
 @verb
-def terminate(request: Asked, hold: Hold) -> Hold:
+def terminate(request: Asked, pk: UUID) -> Hold:
     return transitions.terminate(
-        hold, by=request.user, note=_note(request), was_true=_was_true(request)
+        pk, by=request.user, note=_note(request), was_true=_was_true(request)
     )
 
 
 @verb
-def resolve(request: Asked, hold: Hold) -> Hold:
+def resolve(request: Asked, pk: UUID) -> Hold:
     """Done by the person; what they changed in the work goes back to the agent."""
+    hold = _visible(request, pk)
     payload = hold.payload if isinstance(hold.payload, dict) else {}
     changed = arguments.edited(payload, request.POST, "payload")
     if key := request.POST.get("new_key", "").strip():
         changed[key] = request.POST.get("new_value", "").replace("\r\n", "\n")
     differs = bool(arguments.changes(payload, changed))
     return transitions.resolve(
-        hold, by=request.user, note=_note(request), payload=changed if differs else None
+        pk, by=request.user, note=_note(request), payload=changed if differs else None
     )
 
 
 @verb
-def retry(request: Asked, hold: Hold) -> Hold:
-    return transitions.retry(hold, by=request.user, note=_note(request))
+def retry(request: Asked, pk: UUID) -> Hold:
+    return transitions.retry(pk, by=request.user, note=_note(request))
 
 
 @verb
-def discard(request: Asked, hold: Hold) -> Hold:
-    return transitions.discard(hold, by=request.user, note=_note(request))
+def discard(request: Asked, pk: UUID) -> Hold:
+    return transitions.discard(pk, by=request.user, note=_note(request))
 
 
 @verb
-def claim(request: Asked, hold: Hold) -> Hold:
-    return transitions.claim(hold, by=request.user)
+def claim(request: Asked, pk: UUID) -> Hold:
+    return transitions.claim(pk, by=request.user)
 
 
 @verb
-def release(request: Asked, hold: Hold) -> Hold:
-    return transitions.release(hold, by=request.user)
+def release(request: Asked, pk: UUID) -> Hold:
+    return transitions.release(pk, by=request.user)
+
+
+def _visible(request: Asked, pk: UUID) -> Hold:
+    return get_object_or_404(Hold.objects.visible_to(request.user).select_related("action"), pk=pk)
 
 
 def _note(request: Asked) -> str:

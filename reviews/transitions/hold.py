@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
@@ -16,7 +17,7 @@ from agents.transitions import agent as agents
 from agents.transitions import breaker as breakers
 from agents.transitions import run as runs
 from audit.columns import columns, parted
-from audit.errors import Conflict, Invalid
+from audit.errors import Conflict, Invalid, NotFound
 from audit.record import record
 from people.models import Person
 
@@ -25,6 +26,11 @@ from ..models.hold import CLAIM_LEASE
 from .opening import close, ring_hold
 
 LONGEST_NOTE = 10_000
+
+LOCK_AGENT = """
+select 1 from agents_agent a join reviews_hold h on h.agent_id = a.id where h.id = %s
+   for no key update of a
+"""
 
 LOCKED = f"""
 select {columns(Hold, "h")}, {columns(Agent, "a")}, {columns(Run, "r")}, {columns(Action, "x")},
@@ -40,7 +46,7 @@ select {columns(Hold, "h")}, {columns(Agent, "a")}, {columns(Run, "r")}, {column
 
 
 @transaction.atomic
-def approve(hold: Hold, *, by: Person, note: str = "") -> Hold:
+def approve(hold: Hold | UUID, *, by: Person, note: str = "") -> Hold:
     """Let the agent go ahead with what it proposed."""
     hold = lock(hold, by=by, kind=HoldKind.APPROVAL)
     assert hold.action is not None
@@ -49,7 +55,7 @@ def approve(hold: Hold, *, by: Person, note: str = "") -> Hold:
 
 
 @transaction.atomic
-def edit(hold: Hold, *, by: Person, arguments: dict[str, Any], note: str = "") -> Hold:
+def edit(hold: Hold | UUID, *, by: Person, arguments: dict[str, Any], note: str = "") -> Hold:
     """Let the agent go ahead, with these arguments instead of its own."""
     hold = lock(hold, by=by, kind=HoldKind.APPROVAL)
     assert hold.action is not None
@@ -67,7 +73,7 @@ def edit(hold: Hold, *, by: Person, arguments: dict[str, Any], note: str = "") -
 
 
 @transaction.atomic
-def reject(hold: Hold, *, by: Person, note: str) -> Hold:
+def reject(hold: Hold | UUID, *, by: Person, note: str) -> Hold:
     """Refuse; the agent's model reads the note."""
     hold = lock(hold, by=by, kind=HoldKind.APPROVAL)
     assert hold.action is not None
@@ -76,7 +82,7 @@ def reject(hold: Hold, *, by: Person, note: str) -> Hold:
 
 
 @transaction.atomic
-def answer(hold: Hold, *, by: Person, note: str) -> Hold:
+def answer(hold: Hold | UUID, *, by: Person, note: str) -> Hold:
     """Answer in words instead of letting it happen; the agent's model reads them."""
     hold = lock(hold, by=by, kind=HoldKind.APPROVAL)
     assert hold.action is not None
@@ -86,7 +92,7 @@ def answer(hold: Hold, *, by: Person, note: str) -> Hold:
 
 
 @transaction.atomic
-def resume(hold: Hold, *, by: Person, note: str = "", was_true: bool | None = None) -> Hold:
+def resume(hold: Hold | UUID, *, by: Person, note: str = "", was_true: bool | None = None) -> Hold:
     """Let what was paused run again, its breaker on probation."""
     hold = lock(hold, by=by, kind=HoldKind.TRIP)
     decide(hold, HoldDecision.RESUMED, by=by, note=note, was_true=was_true)
@@ -96,7 +102,7 @@ def resume(hold: Hold, *, by: Person, note: str = "", was_true: bool | None = No
 
 @transaction.atomic
 def modify(
-    hold: Hold,
+    hold: Hold | UUID,
     *,
     by: Person,
     instruction: str = "",
@@ -130,7 +136,9 @@ def modify(
 
 
 @transaction.atomic
-def terminate(hold: Hold, *, by: Person, note: str = "", was_true: bool | None = None) -> Hold:
+def terminate(
+    hold: Hold | UUID, *, by: Person, note: str = "", was_true: bool | None = None
+) -> Hold:
     """End the paused run, or every run of the paused agent, and cancel what waits.
 
     The agent itself may start new runs, its breaker on probation.
@@ -148,7 +156,7 @@ def terminate(hold: Hold, *, by: Person, note: str = "", was_true: bool | None =
 
 @transaction.atomic
 def resolve(
-    hold: Hold, *, by: Person, note: str = "", payload: dict[str, Any] | None = None
+    hold: Hold | UUID, *, by: Person, note: str = "", payload: dict[str, Any] | None = None
 ) -> Hold:
     """The person did the work, or settled how it ended; the agent is told."""
     hold = lock(hold, by=by, kind=HoldKind.REVIEW)
@@ -163,7 +171,7 @@ def resolve(
 
 
 @transaction.atomic
-def retry(hold: Hold, *, by: Person, note: str = "") -> Hold:
+def retry(hold: Hold | UUID, *, by: Person, note: str = "") -> Hold:
     """Send the work back: the agent should try again."""
     hold = lock(hold, by=by, kind=HoldKind.REVIEW)
     if hold.action is not None:
@@ -172,7 +180,7 @@ def retry(hold: Hold, *, by: Person, note: str = "") -> Hold:
 
 
 @transaction.atomic
-def discard(hold: Hold, *, by: Person, note: str = "") -> Hold:
+def discard(hold: Hold | UUID, *, by: Person, note: str = "") -> Hold:
     """Nobody needs to do this work."""
     hold = lock(hold, by=by, kind=HoldKind.REVIEW)
     if hold.action is not None:
@@ -181,7 +189,7 @@ def discard(hold: Hold, *, by: Person, note: str = "") -> Hold:
 
 
 @transaction.atomic
-def claim(hold: Hold, *, by: Person) -> Hold:
+def claim(hold: Hold | UUID, *, by: Person) -> Hold:
     """Take it, for ten minutes; others see who has it and can still decide in an emergency after that."""
     hold = lock(hold, by=by)
     now = timezone.now()
@@ -195,7 +203,7 @@ def claim(hold: Hold, *, by: Person) -> Hold:
 
 
 @transaction.atomic
-def release(hold: Hold, *, by: Person) -> Hold:
+def release(hold: Hold | UUID, *, by: Person) -> Hold:
     """Give a claimed hold back to everybody."""
     hold = lock(hold, by=by)
     if hold.is_claimed_by_other(by):
@@ -219,9 +227,11 @@ def expire(hold: Hold) -> Hold:
     return close(hold, HoldState.EXPIRED, by="clock", note="Nobody answered in time.")
 
 
-def lock(hold: Hold, *, by: Person, kind: HoldKind | None = None) -> Hold:
+def lock(hold: Hold | UUID, *, by: Person, kind: HoldKind | None = None) -> Hold:
     """Lock and check: may this person, is it open, does this answer fit. Raises what verbs raise."""
     hold = locked(hold)
+    if not by.sees(hold.team_id):
+        raise NotFound("There is no such hold.")
     if not hold.can_be_decided_by(by):
         raise PermissionDenied("Your role reads here; deciding is for leads, ops and admins.")
     if hold.state == HoldState.DECIDED:
@@ -235,15 +245,18 @@ def lock(hold: Hold, *, by: Person, kind: HoldKind | None = None) -> Hold:
     return hold
 
 
-def locked(hold: Hold) -> Hold:
+def locked(hold: Hold | UUID) -> Hold:
     """Lock the agent, then the hold; read it afresh with what hangs on it.
 
     Every verb locks the agent first, so nobody else can be at its runs and actions meanwhile.
     """
-    agents.lock_first(hold.agent_id)
+    pk = hold.pk if isinstance(hold, Hold) else hold
     with connection.cursor() as cursor:
-        cursor.execute(LOCKED, [hold.pk])
+        cursor.execute(LOCK_AGENT, [pk])
+        cursor.execute(LOCKED, [pk])
         row = cursor.fetchone()
+    if row is None:
+        raise NotFound("There is no such hold.")
     fresh: Hold
     fresh, agent, run, action, claimer = parted(row, Hold, Agent, Run, Action, Person)
     fresh.agent, fresh.run, fresh.action, fresh.claimed_by = agent, run, action, claimer

@@ -14,7 +14,7 @@ from django.utils import timezone
 from agents.models import Action, Agent, Breaker, Directive, Run, Trip
 from agents.transitions import action as actions
 from agents.transitions import agent as agents
-from audit.errors import Conflict, Invalid
+from audit.errors import Conflict, Invalid, NotFound
 from audit.models import Entry
 from people.models import Person
 from reviews.models import Hold, QueueCount
@@ -102,14 +102,20 @@ def test_a_second_answer_is_refused_and_names_the_first(
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "claim", "release"])
-@pytest.mark.parametrize("name", ["iris", "bob", "eve"])
+@pytest.mark.parametrize(
+    ("name", "refusal"), [("iris", PermissionDenied), ("bob", PermissionDenied), ("eve", NotFound)]
+)
 def test_who_may_not_decide_cannot(
-    opened: Callable[[str], Hold], request: pytest.FixtureRequest, verb: str, name: str
+    opened: Callable[[str], Hold],
+    request: pytest.FixtureRequest,
+    verb: str,
+    name: str,
+    refusal: type[Exception],
 ) -> None:
     hold = opened(VERBS.get(verb, ("approval", {}))[0])
     person: Person = request.getfixturevalue(name)
 
-    with pytest.raises(PermissionDenied):
+    with pytest.raises(refusal):
         getattr(holds, verb)(hold, by=person, **VERBS.get(verb, ("", {}))[1])
 
     hold.refresh_from_db()
