@@ -26,10 +26,11 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 
 @pytest.fixture
-def page(page: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(live: str, page: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
     """Fails the test on a console error (a broken content policy is one), a script error, or a request elsewhere.
 
-    `@pytest.mark.allow_console("text")` allows what contains the text.
+    `@pytest.mark.allow_console("text")` allows what contains the text. `live` comes first so that it ends last: a
+    page still open when the sessions are truncated would go to sign-in while it is closed, and Chromium hangs.
     """
     seen: list[str] = []
     page.on("console", lambda m: seen.append(f"console: {m.text}") if m.type == "error" else None)
