@@ -31,5 +31,5 @@ def evidence_of(
         "actions": [str(action.pk) for action in newest],
         "tokens": sum(action.tokens for action in newest),
         "cost_usd": str(sum(action.cost_usd for action in newest)),
-        "in_flight": Action.objects.filter(agent_id=agent_id, state=ActionState.EXECUTING).count(),
+        "in_flight": Action.objects.filter(agent_id=agent_id).executing().count(),
     }

@@ -21,8 +21,8 @@ insert into reviews_hold (id, kind, team_id, queue_id, agent_id, run_id, key, ti
 select (lpad(to_hex(%(start)s::bigint + n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid,
        'review', %(team)s, %(queue)s, %(agent)s, %(run)s, 'mail:' || n, 'Message ' || n || ' fits no category',
        'Two categories are equally likely.', 'mail:' || n, '{}', '', 'open', '', '', '',
-       now() - make_interval(secs => (%(count)s - n) * 0.5)
-  from generate_series(%(first)s, %(count)s) n
+       now() - make_interval(secs => (%(count)s::int - n) * 0.5)
+  from generate_series(%(first)s::int, %(count)s::int) n
 """
 
 
@@ -101,7 +101,7 @@ def visible(floor: Floor) -> dict[str, Any]:
         )
         page = context.new_page()
         page.goto(f"{floor.url}/")
-        page.wait_for_selector("[data-connection=live]")
+        page.wait_for_selector("#connection[data-state=live]")
         for n in range(TRIALS):
             page.evaluate(WATCH, f"visible-{n}.")
             started = time.time() * 1000

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any, Self
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from audit.constants import Constant
 from audit.ids import new_id
 
 from .agent import Agent
@@ -60,7 +62,16 @@ class Decision(models.TextChoices):
 class ActionQuerySet(OfAgentQuerySet["Action"]):
     def overdue(self) -> Self:
         """Executing, but the outcome never came within the lease."""
-        return self.filter(state=ActionState.EXECUTING, lease_until__lt=Now())
+        return self.executing().filter(lease_until__lt=Now())
+
+    def executing(self) -> Self:
+        return self.filter(state=Constant(ActionState.EXECUTING))
+
+    def waiting(self) -> Self:
+        """Held, or approved and not begun."""
+        return self.filter(
+            Q(state=Constant(ActionState.HELD)) | Q(state=Constant(ActionState.APPROVED))
+        )
 
 
 class Action(models.Model):
@@ -136,6 +147,11 @@ class Action(models.Model):
             models.Index(
                 fields=["lease_until"],
                 name="action_executing",
+                condition=models.Q(state=ActionState.EXECUTING),
+            ),
+            models.Index(
+                fields=["agent"],
+                name="action_in_flight",
                 condition=models.Q(state=ActionState.EXECUTING),
             ),
             models.Index(

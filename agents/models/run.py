@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.db import models
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from audit.constants import Constant
 from audit.ids import new_id
 
 from .agent import Agent, AgentVersion
@@ -27,7 +29,8 @@ LIVE = (RunState.RUNNING, RunState.PAUSED)
 
 class RunQuerySet(OfAgentQuerySet["Run"]):
     def live(self) -> Self:
-        return self.filter(state__in=LIVE)
+        """Running or paused; written into the statement, so that its plan uses the index of live runs."""
+        return self.filter(Q(state=Constant(RunState.RUNNING)) | Q(state=Constant(RunState.PAUSED)))
 
 
 class Run(models.Model):

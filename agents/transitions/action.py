@@ -267,9 +267,7 @@ def cancel_all(actions: list[Action], *, by: Recordable | str, reason: str) -> N
 
 def waiting_of(*, agent: Agent, run: Run | None = None) -> list[Action]:
     """Held and approved actions of a locked agent or run, locked too, in id order."""
-    found = Action.objects.select_for_update(no_key=True).filter(
-        agent=agent, state__in=[ActionState.HELD, ActionState.APPROVED]
-    )
+    found = Action.objects.select_for_update(no_key=True).filter(agent=agent).waiting()
     if run is not None:
         found = found.filter(run=run)
     actions = list(found.order_by("id"))

@@ -133,7 +133,7 @@ def stop(agent: Agent, *, by: Person, reason: str) -> Trip:
         None,
         at=timezone.now(),
         reason=why,
-        evidence={"in_flight": Action.objects.filter(agent=agent, state="executing").count()},
+        evidence={"in_flight": Action.objects.filter(agent=agent).executing().count()},
         by=by.record_name,
     )
 

@@ -96,7 +96,7 @@ def stop(run: Run, *, by: Person, reason: str) -> Trip:
         run,
         at=timezone.now(),
         reason=why,
-        evidence={"in_flight": Action.objects.filter(run=run, state="executing").count()},
+        evidence={"in_flight": Action.objects.filter(agent=run.agent, run=run).executing().count()},
         by=by.record_name,
     )
 

@@ -112,7 +112,7 @@ def evidence(hold: Hold, trip: Trip) -> Evidence:
     ids = [pk for pk in trip.evidence.get("actions") or [] if isinstance(pk, str)][:SHOWN]
     actions = Action.objects.filter(agent_id=hold.agent_id)
     repeated = readable(actions.filter(pk__in=ids)).order_by("id")
-    in_flight = actions.filter(state=ActionState.EXECUTING)
+    in_flight = actions.executing()
     if hold.run_id:
         in_flight = in_flight.filter(run_id=hold.run_id)
     return Evidence(

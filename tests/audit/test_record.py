@@ -10,7 +10,9 @@ from audit.models import Entry
 from people.models import Person
 
 
-@pytest.mark.parametrize("statement", ["update audit_entry set kind = 'x'", "delete from audit_entry"])
+@pytest.mark.parametrize(
+    "statement", ["update audit_entry set kind = 'x'", "delete from audit_entry"]
+)
 def test_entries_cannot_be_changed_or_removed(scout: Agent, statement: str) -> None:
     before = list(Entry.objects.values_list("kind", flat=True))
     assert before
