@@ -48,7 +48,9 @@ def needs_a_person(person: Person) -> list[Hold]:
     for kind in (HoldKind.TRIP, HoldKind.APPROVAL, HoldKind.REVIEW):
         room = HOLDS_SHOWN - len(found)
         if room > 0:
-            rows = waiting.filter(kind=Constant(kind)).select_related("agent", "queue", "claimed_by")
+            rows = waiting.filter(kind=Constant(kind)).select_related(
+                "agent", "queue", "claimed_by"
+            )
             found += rows.order_by("-id")[:room]
     return found
 

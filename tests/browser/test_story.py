@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,10 @@ class Floor:
         address = json.loads((self.data / "addresses.json").read_text())["DATABASE_URL"]
         with psycopg.connect(address) as connection:
             return connection.execute(question.encode(), values).fetchall()
+
+    def has_acted_since(self, count: int) -> bool:
+        """Whether there are more actions by now."""
+        return bool(self.ask("select count(*) from agents_action")[0][0] > count)
 
     def close(self) -> str:
         """Ctrl-C; returns what it said."""
@@ -196,12 +201,7 @@ def test_a_person_keeps_watch_and_the_agents_follow(floor: Floor, page: Page) ->
         if ending == "resume":
             page.keyboard.press("a")
             expect(standing).to_contain_text("admin resumed it")
-            wait_for(
-                lambda before=before: (
-                    floor.ask("select count(*) from agents_action")[0][0] > before + 1
-                ),
-                "the agent to go on",
-            )
+            wait_for(partial(floor.has_acted_since, before + 1), "the agent to go on")
         else:
             ((run,),) = floor.ask(
                 """select r.id from agents_run r join agents_agent a on a.id = r.agent_id
