@@ -14,8 +14,8 @@ import pytest
 from tests.cast import *  # noqa: F403  # who acts in every test
 
 if TYPE_CHECKING:
-    from pytest_django import DjangoDbBlocker
     from celery import Celery
+    from pytest_django import DjangoDbBlocker
 
 
 @pytest.fixture(scope="session")
