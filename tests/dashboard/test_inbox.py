@@ -156,15 +156,15 @@ def test_decided_holds_are_paged_by_when_they_were_decided(
         assert [hold.title for hold in older.context["holds"]] == ["nr 1", "nr 0"]
 
 
-def test_a_first_page_costs_five_queries(
+def test_a_first_page_costs_four_queries(
     lead: Client, run: Run, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for n in range(60):
         hand(run, f"nr {n}")
 
-    with django_assert_num_queries(5):  # session and person, roles, counts, holds, agents
+    with django_assert_num_queries(4):  # session with person and roles, counts, holds, agents
         lead.get("/inbox/")
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         lead.get("/inbox/count/")
 
 
