@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from .models import Action, Breaker, BreakerState
 from .transitions import action as actions
-from .transitions import breaker as breakers
+from .transitions import probation
 
 AT_ONCE = 200
 KEEP_NARROW_S = 2 * 24 * 3600
@@ -22,7 +22,7 @@ def sweep() -> None:
         actions.lose(action)
     due = Breaker.objects.filter(state=BreakerState.HALF_OPEN, probation_until__lte=timezone.now())
     for breaker in due.order_by("probation_until")[:AT_ONCE]:
-        breakers.end_probation(breaker)
+        probation.end(breaker)
     forget_buckets()
 
 

@@ -34,6 +34,7 @@ from ..weighing import (
     weigh_settlement,
 )
 from . import breaker as breakers
+from . import probation
 
 APPROVAL_VALID = timedelta(hours=1)
 """How long a yes may be used once it was given."""
@@ -68,7 +69,7 @@ def propose(key: bytes, run_id: UUID, proposed: Proposed) -> tuple[Judgement, by
     elif weighed.params is not None:
         told = first(weighed.statement, **weighed.params)[0]
         if judgement.probe is not None:
-            breakers.lease_probe(judgement.probe)
+            probation.lease_probe(judgement.probe)
         if judgement.admission == "held":
             action = Action.objects.select_related("agent__team", "run").get(
                 pk=weighed.params["action"]
@@ -128,7 +129,7 @@ def settle(key: bytes, action_id: UUID, request: Settle) -> bytes:
                 evidence={"tool": row.tool, "action": str(action_id)},
             )
         elif row.probe_of is not None and not interrupted:
-            breakers.settle_probe(
+            probation.settle_probe(
                 row.probe_of,
                 row.probe_generation,
                 failed=request.outcome == "failed",
@@ -209,6 +210,8 @@ def expire(action: Action, *, by: str = "clock") -> Action:
 
 def decided(action: Action, *, by: Recordable | str, message: str, now: datetime) -> Action:
     name = by if isinstance(by, str) else by.record_name
+    if action.state != ActionState.APPROVED:
+        probation.return_probe(action)
     action.message, action.decided_by, action.decided_at = message, name, now
     approved = action.approved_arguments
     with connection.cursor() as cursor:

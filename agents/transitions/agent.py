@@ -19,6 +19,7 @@ from ..rules.policy import number
 from . import action as actions
 from . import breaker as breakers
 from . import run as runs
+from . import stopping
 
 
 @transaction.atomic
@@ -128,7 +129,7 @@ def stop(agent: Agent, *, by: Person, reason: str) -> Trip:
     if agent.state != AgentState.ACTIVE:
         raise Conflict(f"{agent} is {agent.get_state_display().lower()} already.")
     why = reason.strip() or f"Stopped by {by}."
-    return breakers.stop(
+    return stopping.stop(
         agent,
         None,
         at=timezone.now(),
@@ -154,7 +155,7 @@ def retire(agent: Agent, *, by: Person) -> Agent:
     for key in AgentKey.objects.filter(agent=agent, revoked_at=None):
         revoke_key(key, by=by)
     record("agent.retired", actor=by, about=agent)
-    breakers.ring_control(agent, None)
+    stopping.ring_control(agent, None)
     return agent
 
 

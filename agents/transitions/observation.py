@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import BigIntegerField, F, Value
 from django.utils import timezone
 
 from audit.bell import ring
@@ -26,6 +26,8 @@ from . import breaker as breakers
 from . import run as runs
 
 SKEW = timedelta(minutes=5)
+OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""A clock that was never set tells 1970; what lies before 2000 has no place in a timeline."""
 
 
 class Failure(Protocol):
@@ -87,6 +89,7 @@ def as_action(run: Run, one: Observation, now: datetime) -> Action:
     started = one.started_at or now
     if started.tzinfo is None:
         raise Invalid("started_at needs a time zone.")
+    started = max(OLDEST, min(started, now + SKEW))
     return Action(
         agent=run.agent,
         run=run,
@@ -110,7 +113,7 @@ def as_action(run: Run, one: Observation, now: datetime) -> Action:
         error={"type": one.error.type, "message": one.error.message} if one.error else None,
         duration_ms=one.duration_ms,
         trace_url=one.trace_url,
-        created_at=min(started, now + SKEW),
+        created_at=started,
         claimed_at=started,
         settled_at=now,
     )
@@ -127,8 +130,8 @@ def write(run: Run, actions: list[Action], now: datetime) -> None:
     Run.objects.filter(pk=run.pk).update(
         actions_count=F("actions_count") + len(actions),
         failures_count=F("failures_count") + failures,
-        input_tokens=F("input_tokens") + sum(a.input_tokens for a in actions),
-        output_tokens=F("output_tokens") + sum(a.output_tokens for a in actions),
+        input_tokens=F("input_tokens") + big(sum(a.input_tokens for a in actions)),
+        output_tokens=F("output_tokens") + big(sum(a.output_tokens for a in actions)),
         cost_usd=F("cost_usd") + cost,
     )
     record(
@@ -153,6 +156,11 @@ def write(run: Run, actions: list[Action], now: datetime) -> None:
             evidence={"item": action.item, "tool": action.tool, "action": str(action.pk)},
         )
     ring(f"run.{run.pk}", f"agent.{run.agent_id}", f"agents.{run.agent.team_id}", "agents")
+
+
+def big(number: int) -> Value:
+    """Django sends a bare number as four bytes, and what does not fit wraps around."""
+    return Value(number, output_field=BigIntegerField())
 
 
 def judge(run: Run, actions: list[Action], now: datetime) -> Any:

@@ -18,7 +18,7 @@ from people.models import Person
 from ..models import Action, Agent, AgentVersion, Directive, Run, RunState, Trip
 from ..models.run import Checkpoint, DirectiveKind
 from . import action as actions
-from . import breaker as breakers
+from . import stopping
 
 
 @transaction.atomic
@@ -71,7 +71,7 @@ def finish(run: Run, *, outcome: str, output: Any = None, error: str = "", by: R
         if run.state != outcome:
             raise Conflict(f"This run {run.state} already.", code="run_finished")
         return run
-    breakers.abandon(run)
+    stopping.abandon(run)
     run.state, run.output, run.error = RunState(outcome), output, error
     run.finished_at = timezone.now()
     run.control_version += 1
@@ -91,7 +91,7 @@ def stop(run: Run, *, by: Person, reason: str) -> Trip:
     if run.state != RunState.RUNNING:
         raise Conflict(f"This run is {run.get_state_display().lower()} already.")
     why = reason.strip() or f"Stopped by {by}."
-    return breakers.stop(
+    return stopping.stop(
         run.agent,
         run,
         at=timezone.now(),
@@ -114,7 +114,7 @@ def terminate(run: Run, *, by: Person, reason: str) -> Run:
 
 def end(run: Run, *, by: Recordable, reason: str) -> None:
     """Terminate a locked, live run."""
-    breakers.abandon(run)
+    stopping.abandon(run)
     run.state, run.state_reason = RunState.TERMINATED, reason
     run.finished_at = timezone.now()
     run.control_version += 1

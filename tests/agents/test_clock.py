@@ -71,3 +71,17 @@ def test_old_buckets_are_forgotten(door: Door) -> None:
     sweep()
 
     assert set(Bucket.objects.values_list("width", flat=True)) == {3600}
+
+
+def test_a_probe_that_a_person_refuses_gives_its_place_back(door: Door, ada: Person) -> None:
+    breaker = on_probation(door, ada)
+    for n in range(5):
+        told = door.propose(f"p{n}", tool="refund.issue", arguments={"amount": 80}, subject=f"p{n}")
+        assert told.status_code == 202
+    assert door.propose("next").json()["code"] == "probation"
+
+    holds.reject(Hold.objects.waiting().first(), by=ada, note="no")  # type: ignore[arg-type]
+
+    breaker.refresh_from_db()
+    assert breaker.probes_leased == 4
+    assert door.propose("next").json()["admission"] == "allowed"

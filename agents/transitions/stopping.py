@@ -1,0 +1,85 @@
+"""Pausing an agent or one run, and ending the pause: what every stop has in common, tripped or by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from audit.bell import ring
+from audit.errors import Conflict
+from audit.record import record
+
+from .. import signals
+from ..models import Agent, AgentState, Breaker, Run, RunState, Trip
+
+
+def stop(
+    agent: Agent,
+    run: Run | None,
+    *,
+    at: datetime,
+    reason: str,
+    breaker: Breaker | None = None,
+    value: Decimal | None = None,
+    evidence: dict[str, Any] | None = None,
+    by: str = "",
+) -> Trip:
+    """Pause a locked agent, or one locked run of it, and ask a person what now."""
+    paused: Agent | Run = run or agent
+    paused.state = RunState.PAUSED if run else AgentState.PAUSED
+    paused.state_reason = reason
+    paused.control_version += 1
+    paused.save(update_fields=["state", "state_reason", "control_version"])
+    made = Trip.objects.create(
+        agent=agent,
+        run=run,
+        breaker=breaker,
+        condition=breaker.condition if breaker else "",
+        unit=breaker.unit if breaker else "",
+        value=value,
+        limit=breaker.limit if breaker else None,
+        window=breaker.window if breaker else None,
+        reason=reason,
+        evidence=evidence or {},
+        by=by,
+        opened_at=at,
+    )
+    record(
+        "run.paused" if run else "agent.paused",
+        actor=by or (f"agents.breaker:{breaker.pk}" if breaker else "clock"),
+        about=paused,
+        summary=reason,
+        data={"trip": str(made.pk)},
+    )
+    signals.agent_stopped.send(Trip, trip=made)
+    ring_control(agent, run)
+    return made
+
+
+def abandon(run: Run) -> None:
+    """The run is over: nobody needs to answer for its stop any more."""
+    for made in Trip.objects.filter(run=run, ended_at=None):
+        ended, _ = end(made)
+        signals.agent_started.send(Trip, trip=ended, at=ended.ended_at)
+
+
+def end(made: Trip) -> tuple[Trip, Agent | Run]:
+    """Close a trip, once. Returns it with what it had paused."""
+    made = Trip.objects.select_for_update(of=("self",)).select_related("breaker").get(pk=made.pk)
+    if made.ended_at is not None:
+        raise Conflict("This stop was answered already.")
+    made.agent = Agent.objects.select_related("team").get(pk=made.agent_id)
+    made.run = Run.objects.get(pk=made.run_id) if made.run_id else None
+    made.ended_at = timezone.now()
+    made.save(update_fields=["ended_at"])
+    return made, made.run or made.agent
+
+
+def ring_control(agent: Agent, run: Run | None) -> None:
+    """Wake whoever must obey or watch."""
+    topics = [f"agent.{agent.pk}", f"agents.{agent.team_id}", "agents"]
+    topics += [f"control.{run.pk}", f"run.{run.pk}"] if run else [f"control.{agent.pk}"]
+    ring(*topics)
