@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 from hashlib import sha256
@@ -18,15 +19,26 @@ from .rules.facts import Proposal
 ARGUMENTS_BYTES = 256 * 1024
 OPAQUE_BYTES = 64 * 1024
 LARGEST_MONEY = Decimal(10) ** 11
+LARGEST_AMOUNT = Decimal(10) ** 15
+DEEPEST = 100
+"""Nesting that people can still be shown; code that walks a value may recurse that far."""
+
+VISIBLE = (
+    r"^[^\s\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+    r"[^\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$"
+)
+"""A name people choose by: nothing in it hides or turns the text around."""
 
 type Id = Annotated[str, Meta(min_length=1, max_length=200)]
 type Tokens = Annotated[int, Meta(ge=0, le=10**12)]
 type Kind = Literal["tool", "model", "write"]
 type Link = Annotated[str, Meta(max_length=1000, pattern=r"^(https?://\S+)?$")]
-type Queue = Annotated[str, Meta(min_length=1, max_length=80)]
+type Queue = Annotated[str, Meta(min_length=1, max_length=80, pattern=VISIBLE)]
 type Lease = Annotated[int, Meta(ge=1, le=86_400)]
 
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+EXPONENT = re.compile(rb"\d[eE][+-]?\d\d")
+TEXT_OR_EXPONENT = re.compile(rb'"(?:[^"\\]|\\.)*+"|\d[eE][+-]?(\d+)', re.DOTALL)
 
 
 class Malformed(Exception):
@@ -108,11 +120,19 @@ class Settle(Request, kw_only=True):
                     str(self.input_tokens).encode(),
                     str(self.output_tokens).encode(),
                     str(self.cost_usd.normalize()).encode(),
-                    canonical(parsed(bytes(self.result), "result", OPAQUE_BYTES)),
+                    same_form(parsed(bytes(self.result), "result", OPAQUE_BYTES)),
                     msgspec.json.encode(self.error),
                 )
             )
         ).digest()
+
+
+def same_form(value: Any) -> bytes:
+    """Equal bytes for equal values: RFC 8785 where it can, also for integers it has no form for."""
+    try:
+        return canonical(value)
+    except NotCanonical:
+        return json.dumps(value, sort_keys=True).encode()
 
 
 def decoded[T: Request](decoder: msgspec.json.Decoder[T], body: bytes) -> T:
@@ -132,11 +152,40 @@ def parsed(raw: bytes, field: str, limit: int) -> Any:
     if len(raw) > limit:
         raise Invalid(f"{field} is larger than {limit // 1024} KiB.")
     try:
-        return msgspec.json.decode(raw)
+        value = msgspec.json.decode(raw)
     except msgspec.ValidationError as error:
         raise Invalid(f"{field}: {error}") from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Malformed(f"{field}: {error}") from error
+    if is_too_deep(raw, value):
+        raise Invalid(f"{field} is nested more than {DEEPEST} deep.")
+    if size_written_out(raw) > limit:
+        raise Invalid(f"{field} is larger than {limit // 1024} KiB with its numbers written out.")
+    return value
+
+
+def is_too_deep(raw: bytes, value: Any) -> bool:
+    """Whether `value`, decoded from `raw`, is nested deeper than DEEPEST."""
+    if raw.count(b"[") + raw.count(b"{") <= DEEPEST:
+        return False
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def size_written_out(raw: bytes) -> int:
+    """How long the JSON is once PostgreSQL has written `1e-9000` as nine thousand digits."""
+    if not EXPONENT.search(raw):
+        return len(raw)
+    return len(raw) + sum(int(found[1]) for found in TEXT_OR_EXPONENT.finditer(raw) if found[1])
 
 
 def parsed_object(raw: bytes, field: str, limit: int) -> dict[str, Any]:
@@ -168,7 +217,7 @@ class Proposed(msgspec.Struct, frozen=True):
         parsed(bytes(request.resume), "resume", OPAQUE_BYTES)
         checked_money(request.estimated_cost_usd, "estimated_cost_usd")
         if request.amount is not None and (
-            not request.amount.is_finite() or abs(request.amount) >= Decimal(10) ** 15
+            not request.amount.is_finite() or not -LARGEST_AMOUNT < request.amount < LARGEST_AMOUNT
         ):
             raise Invalid("amount must be a finite decimal below 10^15.")
         digest = digest_of(tool=request.tool, subject=request.subject, arguments=arguments)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse
+
 from agents.api.document import with_hot_doors
-from agents.api.door import AgentsAPI
+from agents.api.door import AgentsAPI, problem
 from agents.api.endpoints import router as agents_router
 from reviews.api.endpoints import router as reviews_router
 
@@ -14,6 +16,11 @@ class API(AgentsAPI):
     def get_openapi_schema(self, *args: Any, **kwargs: Any) -> Any:
         """Ninja's document with the hot doors."""
         return with_hot_doors(super().get_openapi_schema(*args, **kwargs))
+
+
+def nowhere(request: HttpRequest) -> HttpResponse:
+    """Agents are told of an unknown address as of everything else."""
+    return problem("not_found", "There is no such address.")
 
 
 api = API(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
-from dashboard.api import api
+from dashboard.api import api, nowhere
 from dashboard.views import (
     agents,
     floor,
@@ -20,6 +20,7 @@ from dashboard.views import (
 
 urlpatterns = [
     path("api/v1/", api.urls),
+    re_path("^api/v1/", nowhere),
     path("livez", health.livez),
     path("readyz", health.readyz),
     # -- coming in, and how one likes it

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 from django.core.exceptions import RequestDataTooBig
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -18,7 +20,9 @@ from audit.errors import Invalid, Refused
 
 from ..hot.http import LARGEST_BODY, STATUS, TITLES
 from ..models import Agent
-from ..shapes import NUL
+from ..shapes import DEEPEST, NUL, is_too_deep, size_written_out
+
+logger = logging.getLogger(__name__)
 
 
 class Shape(Schema):
@@ -50,6 +54,10 @@ class StrictParser(Parser):
         value = msgspec.json.decode(body or b"{}")
         if NUL.search(body):
             raise ValueError("text must not contain the character U+0000")
+        if is_too_deep(body, value):
+            raise Invalid(f"The body is nested more than {DEEPEST} deep.")
+        if size_written_out(body) > LARGEST_BODY:
+            raise Invalid("The body is larger than 1 MiB with its numbers written out.")
         return value
 
 
@@ -64,6 +72,10 @@ class AgentsAPI(NinjaAPI):
         self.add_exception_handler(Http404, self.on_missing)
         self.add_exception_handler(HttpError, self.on_http_error)
         self.add_exception_handler(RequestDataTooBig, self.on_too_large)
+        self.add_exception_handler(DataError, self.on_unkeepable)
+        self.add_exception_handler(OperationalError, self.on_outage)
+        self.add_exception_handler(InterfaceError, self.on_outage)
+        self.add_exception_handler(Exception, self.on_failure)
 
     def on_refused(self, request: HttpRequest, error: Any) -> HttpResponse:
         return problem(error.code, error.detail, **error.extra)
@@ -81,11 +93,24 @@ class AgentsAPI(NinjaAPI):
     def on_missing(self, request: HttpRequest, error: Any) -> HttpResponse:
         return problem("not_found", "This agent has nothing of that name.")
 
+    def on_unkeepable(self, request: HttpRequest, error: Any) -> HttpResponse:
+        return problem("invalid", str(error).split("\n")[0])
+
+    def on_outage(self, request: HttpRequest, error: Any) -> HttpResponse:
+        logger.warning("The database did not answer: %s", error)
+        return problem("unavailable", "The database does not answer. Try again.")
+
+    def on_failure(self, request: HttpRequest, error: Any) -> HttpResponse:
+        logger.error("The API failed at %s", request.path, exc_info=error)
+        return problem("internal", "Something failed here; nothing was changed.")
+
     def on_http_error(self, request: HttpRequest, error: Any) -> HttpResponse:
         if isinstance(error.__cause__, RequestDataTooBig) or isinstance(
             error.__context__, RequestDataTooBig
         ):
             return self.on_too_large(request, error)
+        if isinstance(error.__cause__, Refused):
+            return self.on_refused(request, error.__cause__)
         if error.status_code == 400:
             why = error.__cause__ or error.__context__
             return problem("malformed_json", f"The body is not JSON: {why or error}")
@@ -111,6 +136,8 @@ def problem(code: str, detail: str, **extra: object) -> HttpResponse:
     )
     if status == 401:
         response["WWW-Authenticate"] = "Bearer"
+    if status == 503:
+        response["Retry-After"] = "1"
     return response
 
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Router, Status
 
-from audit.errors import NotFound
+from audit.errors import Invalid, NotFound
 
 from .. import statements as sql
 from ..models import Action, Agent, Checkpoint, Run
@@ -25,6 +25,7 @@ from .door import agent_of, limited
 router = Router()
 
 CHECKPOINT_BYTES = 1024 * 1024
+LONGEST_NAME = 80
 
 
 def control_of(run_id: UUID) -> dict[str, Any]:
@@ -124,7 +125,7 @@ def save_checkpoint(
     limited(body.state, "state", CHECKPOINT_BYTES)
     return runs.save_checkpoint(
         run_of(request, run_id),
-        name=name[:80],
+        name=kept(name),
         state=body.state,
         expected_version=body.expected_version,
     )
@@ -134,10 +135,17 @@ def save_checkpoint(
 def read_checkpoint(request: HttpRequest, run_id: UUID, name: str) -> Any:
     """What was saved last."""
     run = run_of(request, run_id)
-    found = Checkpoint.objects.filter(run=run, name=name).first()
+    found = Checkpoint.objects.filter(run=run, name=kept(name)).first()
     if found is None:
         raise NotFound("Nothing was saved under this name.", code="no_checkpoint")
     return found
+
+
+def kept(name: str) -> str:
+    """A checkpoint's name as the database keeps it. Raises Invalid: cut short, two names would be one."""
+    if len(name) > LONGEST_NAME or "\x00" in name:
+        raise Invalid(f"A checkpoint's name can be {LONGEST_NAME} characters long, without U+0000.")
+    return name
 
 
 @router.post("/actions/{uuid:action_id}/cancel")

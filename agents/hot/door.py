@@ -122,7 +122,7 @@ async def look(
     if agent is None:
         raise Problem("unauthorized", "This key is not known, or it was revoked.")
     if door == "stream":
-        await wait.stream(receive, send, agent.id, subject)
+        await wait.stream(receive, send, key, agent.id, subject)
         return
     params = query(scope)
     seconds = wait_of(params)

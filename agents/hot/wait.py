@@ -10,7 +10,7 @@ from uuid import UUID
 
 from audit.bell import hub
 
-from .actions import mark_delivered, read_action, read_control, undelivered
+from .actions import agent_of, mark_delivered, read_action, read_control, undelivered
 from .http import Gone, Receive, Send
 
 LOOK_AGAIN_S = 10.0
@@ -125,7 +125,7 @@ async def hung_up(receive: Receive) -> None:
         pass
 
 
-async def stream(receive: Receive, send: Send, agent: UUID, run: UUID) -> None:
+async def stream(receive: Receive, send: Send, key: bytes, agent: UUID, run: UUID) -> None:
     """Server-sent events: `control` now and at every change, `action` at every decision."""
     await read_control(agent, run)
     await send(
@@ -140,28 +140,29 @@ async def stream(receive: Receive, send: Send, agent: UUID, run: UUID) -> None:
         }
     )
     gone = asyncio.ensure_future(hung_up(receive))
-    sending = asyncio.ensure_future(send_events(send, agent, run))
+    sending = asyncio.ensure_future(send_events(send, key, agent, run))
     try:
         await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
         if sending.done():
             sending.result()
+            await send({"type": "http.response.body", "body": b""})
     finally:
         gone.cancel()
         sending.cancel()
 
 
-async def send_events(send: Send, agent: UUID, run: UUID) -> None:
-    async for event in events(agent, run):
+async def send_events(send: Send, key: bytes, agent: UUID, run: UUID) -> None:
+    async for event in events(key, agent, run):
         await send({"type": "http.response.body", "body": event, "more_body": True})
 
 
-async def events(agent: UUID, run: UUID) -> AsyncIterator[bytes]:
-    """The stream's events, for ever. A decision is sent until it was sent once, also over reconnects."""
+async def events(key: bytes, agent: UUID, run: UUID) -> AsyncIterator[bytes]:
+    """The stream's events, until the key is revoked. A decision is sent until it was sent once, also over reconnects."""
     seen = ""
     clock = asyncio.get_running_loop().time
     beat = clock() + HEARTBEAT_S
     with waiting(f"control.{run}", f"control.{agent}", f"decided.{run}") as waiter:
-        while True:
+        while await agent_of(key) is not None:
             row = await read_control(agent, run)
             if row.version != seen:
                 seen = row.version

@@ -13,6 +13,7 @@ from pydantic import StringConstraints
 
 from agents.api.door import Shape, agent_of, limited
 from agents.models import Run
+from agents.shapes import VISIBLE
 
 from ..models import Hold, HoldKind
 from ..transitions import opening
@@ -25,7 +26,9 @@ PAYLOAD_BYTES = 512 * 1024
 class HandOver(Shape):
     key: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     title: Annotated[str, StringConstraints(min_length=1, max_length=300)]
-    queue: Annotated[str, StringConstraints(min_length=1, max_length=80)] = "unclassified"
+    queue: Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=VISIBLE)] = (
+        opening.UNCLASSIFIED
+    )
     reason: Annotated[str, StringConstraints(max_length=4000)] = ""
     subject: Annotated[str, StringConstraints(max_length=500)] = ""
     payload: Any = None

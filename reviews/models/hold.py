@@ -200,6 +200,10 @@ class Hold(models.Model):
     def is_frozen(self) -> bool:
         return self.frozen_at is not None
 
+    def is_overdue(self, now: datetime) -> bool:
+        """Its deadline is over, whether or not the clock has come by."""
+        return not self.is_frozen and self.expires_at is not None and self.expires_at <= now
+
     @property
     def answers(self) -> tuple[HoldDecision, ...]:
         return ANSWERS[self.kind]

@@ -220,7 +220,7 @@ def expire(hold: Hold) -> Hold:
     """Nobody answered in time: the answer is no. Twice is harmless."""
     hold = locked(hold)
     now = timezone.now()
-    if not hold.is_open or hold.is_frozen or hold.expires_at is None or hold.expires_at > now:
+    if not hold.is_open or not hold.is_overdue(now):
         return hold
     if hold.kind == HoldKind.APPROVAL and hold.action is not None:
         actions.expire(hold.action)
@@ -238,6 +238,8 @@ def lock(hold: Hold | UUID, *, by: Person, kind: HoldKind | None = None) -> Hold
         raise Conflict(f"{hold.decider} already {hold.decision} this.")
     if not hold.is_open:
         raise Conflict(f"This was {hold.state} by {hold.decider}: {hold.note}")
+    if hold.is_overdue(timezone.now()):
+        raise Conflict("This ran out: nobody answered in time.")
     if kind is not None and hold.kind != kind:
         raise Invalid(f"That is no answer to this: it is a {hold.get_kind_display().lower()}.")
     if hold.is_claimed_by_other(by):

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from agents.models import Action, ActionState, Agent, Run, Trip
 from audit.bell import ring
-from audit.errors import Conflict
+from audit.errors import Conflict, Invalid
 from audit.record import Recordable, record
 from people.models import Team
 
@@ -23,10 +23,20 @@ from ..models import Hold, HoldKind, HoldState, Queue
 APPROVALS = "approvals"
 PAUSED = "paused"
 UNKNOWN_OUTCOMES = "unknown-outcomes"
+UNCLASSIFIED = "unclassified"
+OUTCOME = "unknown:"
+"""Begins the keys of reviews that the house opens itself; agents may not use it."""
+MOST_QUEUES = 100
+"""Agents name queues; more of them than this would bury those that people know."""
 TITLE = 300
 
 
-def queue_of(team: Team, name: str) -> Queue:
+def queue_of(team: Team, name: str, otherwise: str = "") -> Queue:
+    """The team's queue of this name, made when it is new; a team that has very many uses `otherwise`."""
+    if known := Queue.objects.filter(team=team, name=name).first():
+        return known
+    if otherwise and Queue.objects.filter(team=team).count() >= MOST_QUEUES:
+        name = otherwise
     return Queue.objects.get_or_create(team=team, name=name)[0]
 
 
@@ -36,7 +46,7 @@ def open_approval(action: Action, *, queue: str) -> Hold:
         Hold(
             id=action.pk,
             kind=HoldKind.APPROVAL,
-            queue=queue_of(action.agent.team, queue),
+            queue=queue_of(action.agent.team, queue, APPROVALS),
             agent=action.agent,
             run=action.run,
             action=action,
@@ -85,6 +95,8 @@ def hand_over(
     payload: Any = None,
 ) -> tuple[Hold, bool]:
     """Work the agent could not do. The same key again is the same work: returns it and whether it is new."""
+    if key.startswith(OUTCOME):
+        raise Invalid(f"A key may not begin with {OUTCOME}")
     agent = (
         Agent.objects.select_for_update(no_key=True, of=("self",))
         .select_related("team")
@@ -97,7 +109,7 @@ def hand_over(
         raise Conflict(f"This run is {run.state}.", code="run_finished")
     hold = Hold(
         kind=HoldKind.REVIEW,
-        queue=queue_of(agent.team, queue),
+        queue=queue_of(agent.team, queue, UNCLASSIFIED),
         agent=agent,
         run=run,
         key=key,
@@ -111,7 +123,7 @@ def hand_over(
 
 def open_unknown(action: Action) -> Hold:
     """Nobody knows whether this action happened: a person must look before anything is repeated."""
-    key = f"unknown:{action.pk}"
+    key = f"{OUTCOME}{action.pk}"
     known = Hold.objects.filter(agent=action.agent, kind=HoldKind.REVIEW, key=key).first()
     if known is not None:
         return known

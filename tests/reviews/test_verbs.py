@@ -273,3 +273,14 @@ def test_retiring_ends_everything(
     assert run.state == "terminated"
     assert not scout.keys.filter(revoked_at=None).exists()
     assert not Trip.objects.filter(ended_at=None).exists()
+
+
+@pytest.mark.parametrize("verb", ["approve", "edit", "reject", "answer"])
+def test_an_overdue_approval_is_not_decided_before_the_clock_comes_by(
+    verb: str, opened: Callable[[str], Hold], ada: Person
+) -> None:
+    hold = opened("approval")
+    Hold.objects.filter(pk=hold.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    with pytest.raises(Conflict, match="nobody answered in time"):
+        getattr(holds, verb)(hold, by=ada, **VERBS[verb][1])
