@@ -18,13 +18,34 @@ from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 type Scope = dict[str, Any]
 type Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 type Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+LARGEST_BODY = 8 * 1024 * 1024
+"""Nothing here takes more; without an end, any stranger could fill the disk that bodies are kept on."""
+
+
+class Limited:
+    """`receive` that ends as if the visitor had left once the body is longer than it may be."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.receive = receive
+        self.size = 0
+
+    @property
+    def is_too_large(self) -> bool:
+        return self.size > LARGEST_BODY
+
+    async def __call__(self) -> Mapping[str, Any]:
+        message = await self.receive()
+        self.size += len(message.get("body", b""))
+        return {"type": "http.disconnect"} if self.is_too_large else message
 
 
 class Site(ASGIHandler):
@@ -39,9 +60,12 @@ class Site(ASGIHandler):
         super().load_middleware(is_async=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        limited = Limited(receive)
         try:
-            body = await self.read_body(receive)
+            body = await self.read_body(limited)
         except RequestAborted:
+            if limited.is_too_large:
+                await self.send_response(HttpResponse("That is too large.\n", status=413), send)
             return
         response = await self._in_thread(self._answer, scope, body)
         await self.send_response(response, send)

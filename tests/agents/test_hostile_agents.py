@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import uuid4
 
+import httpx
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -195,3 +196,10 @@ def test_a_stream_ends_when_its_key_is_revoked(door: Door, ada: Person) -> None:
 
 def test_a_stranger_key_waits_for_nothing(knock: Callable[[str, Run], Door], run: Run) -> None:
     assert knock("wf_stranger", run).http.get(f"/actions/{uuid4()}?wait=60").status_code == 401
+
+
+def test_nobody_fills_the_disk_with_one_request(live: str) -> None:
+    for path in ("/sign-in/", "/api/v1/runs"):
+        told = httpx.post(f"{live}{path}", content=b"x" * (9 * 1024 * 1024), timeout=20)
+
+        assert told.status_code == 413
