@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from psycopg import AsyncCursor
+
 from audit.bell import hub
 from audit.errors import NotFound
 
@@ -15,7 +17,6 @@ from ..transitions import action as verbs
 from ..weighing import (
     REPLAYED,
     Seen,
-    Weighed,
     admission_answer,
     weigh_claim,
     weigh_proposal,
@@ -35,25 +36,23 @@ async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement,
         "item": proposed.item,
         "tool": request.tool,
     }
+    answer = None
     async with transaction() as conn:
         row = await first(conn, sql.ADMISSION_FACTS, asked)
         weighed = weigh_proposal(row, proposed, run)
-        careful = isinstance(weighed, Weighed) and weighed.judgement.needs_care
         if isinstance(weighed, Seen):
-            seen = await first(conn, sql.ACTION_JSON, {"action": weighed.action})
-            return REPLAYED, admission_answer(REPLAYED, action=seen[0], control=row.control)
-        if not careful:
-            written = None
-            if weighed.params is not None:
-                written = await first(conn, weighed.statement, weighed.params)
-            told = admission_answer(
-                weighed.judgement, action=written and written[0], control=row.control
-            )
-    if careful:
+            judgement = REPLAYED
+            answer = await conn.execute(sql.ACTION_JSON, {"action": weighed.action})
+        else:
+            judgement = weighed.judgement
+            if weighed.params is not None and not judgement.needs_care:
+                answer = await conn.execute(weighed.statement, weighed.params)
+    if judgement.needs_care:
         return await in_django(verbs.propose, key, run, proposed)
-    if written:
+    action = await text(answer) if answer is not None else None
+    if action is not None and judgement is not REPLAYED:
         hub.ring_soon(f"run.{run}", f"agent.{row.agent_id}", f"agents.{row.team_id}", "agents")
-    return weighed.judgement, told
+    return judgement, admission_answer(judgement, action=action, control=row.control)
 
 
 async def claim(key: bytes, action: UUID, request: Claim) -> bytes:
@@ -62,12 +61,13 @@ async def claim(key: bytes, action: UUID, request: Claim) -> bytes:
         row = await first(conn, sql.ACTION_FACTS, {"key": key, "action": action})
         params = weigh_claim(row, action, request)
         if params is None:
-            told = await first(conn, sql.ACTION_JSON, {"action": action})
+            answer = await conn.execute(sql.ACTION_JSON, {"action": action})
         else:
-            told = await first(conn, sql.WRITE_CLAIM, params)
+            answer = await conn.execute(sql.WRITE_CLAIM, params)
+    told = await text(answer)
     if params is not None:
         hub.ring_soon(f"run.{row.run_id}", f"agent.{row.agent_id}", f"hold.{action}")
-    return bytes(told[0], "utf-8")
+    return told.encode()
 
 
 async def settle(key: bytes, action: UUID, request: Settle) -> bytes:
@@ -76,14 +76,18 @@ async def settle(key: bytes, action: UUID, request: Settle) -> bytes:
         row = await first(conn, sql.ACTION_FACTS, {"key": key, "action": action})
         weighed = weigh_settlement(row, action, request)
         careful = weighed is not None and weighed.needs_care
-        if weighed is None:
-            told = await first(conn, sql.ACTION_JSON, {"action": action})
-        elif not careful:
+        if weighed is None or careful:
+            answer = await conn.execute(sql.ACTION_JSON, {"action": action})
+        else:
             statement = sql.WRITE_RELEASE if request.outcome == "interrupted" else weighed.statement
-            told = await first(conn, statement, weighed.params)
-        control = await first(conn, sql.CONTROL_JSON, {"run": row.run_id})
+            answer = await conn.execute(statement, weighed.params)
+        control = await conn.execute(sql.CONTROL_JSON, {"run": row.run_id})
     if careful:
         return await in_django(verbs.settle, key, action, request)
+    told = b'{"action":%s,"control":%s}' % (
+        (await text(answer)).encode(),
+        (await text(control)).encode(),
+    )
     if weighed is not None:
         hub.ring_soon(
             f"run.{row.run_id}",
@@ -92,7 +96,13 @@ async def settle(key: bytes, action: UUID, request: Settle) -> bytes:
             "agents",
             f"hold.{action}",
         )
-    return b'{"action":%s,"control":%s}' % (told[0].encode(), control[0].encode())
+    return told
+
+
+async def text(answer: AsyncCursor[Any]) -> str:
+    """The one text that a statement answered with."""
+    row: Any = await answer.fetchone()
+    return str(row[0])
 
 
 async def agent_of(key: bytes) -> Any:
