@@ -25,10 +25,37 @@ _COUNT = """
            tokens = k.tokens + excluded.tokens, cost_usd = k.cost_usd + excluded.cost_usd
 """
 
-COUNT_AGENT = _COUNT.format(owners="(%(agent)s::uuid, 10), (%(agent)s, 3600)")
-COUNT_AGENT_AND_RUN = _COUNT.format(
-    owners="(%(agent)s::uuid, 10), (%(agent)s, 3600), (%(run)s, 10)"
-)
+_AGENT = "(%(agent)s::uuid, 10), (%(agent)s, 3600)"
+_AGENT_AND_RUN = f"{_AGENT}, (%(run)s, 10)"
+
+# What was reserved leaves the slot it was reserved in, what it came to enters the present one. Leaving
+# the present one instead would lend today's window what an earlier one had held.
+_SETTLE = """
+    insert into agents_bucket as k (owner, width, slot, actions, failures, tokens, cost_usd)
+    select o, w, floor(extract(epoch from at) / w)::int, 0, sum(failures), sum(tokens), sum(cost)
+      from (values {owners}) as owners (o, w),
+           (select %(now)s::timestamptz, %(count_failures)s::int, %(count_tokens)s::bigint,
+                   %(count_cost)s::numeric
+             union all
+            select x.created_at, 0, -x.estimated_tokens, -x.estimated_cost_usd
+              from agents_action x where x.id = %(action)s) as parts (at, failures, tokens, cost)
+     group by 1, 2, 3
+        on conflict (owner, width, slot) do update set
+           failures = k.failures + excluded.failures,
+           tokens = k.tokens + excluded.tokens, cost_usd = k.cost_usd + excluded.cost_usd
+"""
+
+RELEASE = """
+update agents_bucket k
+   set tokens = k.tokens - x.estimated_tokens, cost_usd = k.cost_usd - x.estimated_cost_usd
+  from agents_action x
+ where x.id = %(action)s and k.owner in (x.agent_id, x.run_id)
+   and k.slot = floor(extract(epoch from x.created_at) / k.width)::int and k.width in (10, 3600)
+returning 1
+"""
+
+COUNT_AGENT = _COUNT.format(owners=_AGENT)
+COUNT_AGENT_AND_RUN = _COUNT.format(owners=_AGENT_AND_RUN)
 
 _ENTRY = """
     insert into audit_entry (at, kind, actor, about, team, agent, run, summary, data)
@@ -110,5 +137,5 @@ summed as (
 select action_json from written
 """
 
-WRITE_SETTLEMENT = _WRITE_SETTLEMENT.format(count=COUNT_AGENT)
-WRITE_SETTLEMENT_OF_RUN = _WRITE_SETTLEMENT.format(count=COUNT_AGENT_AND_RUN)
+WRITE_SETTLEMENT = _WRITE_SETTLEMENT.format(count=_SETTLE.format(owners=_AGENT))
+WRITE_SETTLEMENT_OF_RUN = _WRITE_SETTLEMENT.format(count=_SETTLE.format(owners=_AGENT_AND_RUN))

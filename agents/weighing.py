@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -256,16 +255,14 @@ def weigh_settlement(row: Row | None, action: Any, request: Settle) -> Settlemen
     if request.outcome == "interrupted" and row.state == "unknown":
         raise Conflict("This action's claim ran out already.", code="not_claimed")
     return Settlement(
-        params=settlement_params(row, action, request, digest, tokens, cost),
+        params=settlement_params(row, action, request, digest),
         statement=WRITE_SETTLEMENT_OF_RUN if counts_runs(breakers) else WRITE_SETTLEMENT,
         trip=trip if request.outcome != "interrupted" else None,
         needs_care=trip is not None or row.state == "unknown" or row.probe_of is not None,
     )
 
 
-def settlement_params(
-    row: Row, action: Any, request: Settle, digest: bytes, tokens: int, cost: Decimal
-) -> dict[str, Any]:
+def settlement_params(row: Row, action: Any, request: Settle, digest: bytes) -> dict[str, Any]:
     """Parameters of WRITE_SETTLEMENT and WRITE_RELEASE."""
     failed = request.outcome == "failed"
     result = bytes(request.result)
@@ -287,8 +284,8 @@ def settlement_params(
         "report_digest": digest,
         "count_actions": 0,
         "count_failures": int(failed),
-        "count_tokens": tokens,
-        "count_cost": cost,
+        "count_tokens": request.input_tokens + request.output_tokens,
+        "count_cost": request.cost_usd,
         "entry_kind": f"action.{request.outcome}",
         "summary": row.tool,
         "data": encode(

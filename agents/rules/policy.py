@@ -38,6 +38,8 @@ def judge_tool(
     stake = number(arguments.get(gate["argument"]))
     if stake is None:
         return Ruling("ask", f"{tool} needs a person: {gate['argument']} is not a number.")
+    if stake < 0:
+        return Ruling("ask", f"{tool} needs a person: {gate['argument']} is negative.")
     if stake > limit:
         return Ruling(
             "ask", f"{tool} needs a person when {gate['argument']} is over {plain(limit)}."

@@ -212,6 +212,7 @@ def decided(action: Action, *, by: Recordable | str, message: str, now: datetime
     name = by if isinstance(by, str) else by.record_name
     if action.state != ActionState.APPROVED:
         probation.return_probe(action)
+        release(action)
     action.message, action.decided_by, action.decided_at = message, name, now
     approved = action.approved_arguments
     with connection.cursor() as cursor:
@@ -253,6 +254,12 @@ def cancel(action: Action, *, by: Recordable, reason: str = "") -> Action:
         raise Conflict(f"This action is {action.state}.", code="not_cancellable")
     cancel_all([action], by=by, reason=reason or "The agent withdrew it.")
     return action
+
+
+def release(action: Action) -> None:
+    """What never runs reserves nothing."""
+    if action.estimated_tokens or action.estimated_cost_usd:
+        first(sql.RELEASE, action=action.pk)
 
 
 def cancel_all(actions: list[Action], *, by: Recordable | str, reason: str) -> None:
@@ -303,6 +310,8 @@ def clear_up(action: Action, *, happened: bool, by: Recordable, note: str = "") 
     action = lock(action)
     expect(action, ActionState.UNKNOWN)
     action.state = ActionState.SUCCEEDED if happened else ActionState.FAILED
+    if not happened:
+        release(action)
     action.state_reason = note
     action.settled_at = timezone.now()
     action.save(update_fields=["state", "state_reason", "settled_at"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,8 @@ from ..models.hold import CLAIM_LEASE
 from .opening import close, ring_hold
 
 LONGEST_NOTE = 10_000
+LONGEST_TOLD = 16 * 1024
+"""Characters of JSON."""
 
 LOCK_AGENT = """
 select 1 from agents_agent a join reviews_hold h on h.agent_id = a.id where h.id = %s
@@ -309,10 +312,15 @@ def answered(hold: Hold, decision: HoldDecision, *, by: Person, note: str) -> Ho
         "key": hold.key,
         "decision": str(decision),
         "note": note,
-        "payload": hold.payload,
+        "payload": hold.payload if small(hold.payload) else None,
     }
     tell(hold, DirectiveKind.REVIEW, body, by)
     return hold
+
+
+def small(payload: Any) -> bool:
+    """Whether it may travel with every answer until it is acknowledged; else the agent reads the review."""
+    return len(json.dumps(payload)) <= LONGEST_TOLD
 
 
 def tell(hold: Hold, kind: DirectiveKind, body: Any, by: Person) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 from django.utils import timezone
 
@@ -85,3 +86,28 @@ def test_a_probe_that_a_person_refuses_gives_its_place_back(door: Door, ada: Per
     breaker.refresh_from_db()
     assert breaker.probes_leased == 4
     assert door.propose("next").json()["admission"] == "allowed"
+
+
+def test_what_never_runs_reserves_nothing(door: Door, ada: Person) -> None:
+    for n in range(20):
+        told = door.propose(f"{n}", ask=True, subject=f"{n}", estimated_cost_usd="3").json()
+        assert told["admission"] == "held"
+        door.http.post(f"/actions/{told['action']['id']}/cancel", json={})
+
+    assert not Trip.objects.exists()
+    assert {b.cost_usd for b in Bucket.objects.all()} == {0}
+
+
+def test_what_was_reserved_leaves_the_slot_it_was_reserved_in(door: Door) -> None:
+    action = door.propose("1", estimated_cost_usd="3", claim_id="c").json()["action"]["id"]
+    earlier = timezone.now() - timedelta(hours=2)
+    Action.objects.update(created_at=earlier)
+    for bucket in Bucket.objects.all():
+        Bucket.objects.filter(owner=bucket.owner, width=bucket.width).update(
+            slot=int(earlier.timestamp()) // bucket.width
+        )
+
+    door.settle(action, claim_id="c", cost_usd="1.5")
+
+    costs = Bucket.objects.filter(width=10).order_by("slot").values_list("cost_usd", flat=True)
+    assert list(costs) == [0, Decimal("1.5")]

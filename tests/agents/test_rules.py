@@ -128,6 +128,7 @@ def test_the_first_breaker_that_opens_is_named() -> None:
         ("pay", {"amount": "50"}, "allow"),
         ("pay", {"amount": "1e3"}, "ask"),
         ("pay", {"amount": "a lot"}, "ask"),
+        ("pay", {"amount": -1000}, "ask"),
         ("pay", {"amount": True}, "ask"),
         ("pay", {"amount": None}, "ask"),
         ("pay", {"amount": "NaN"}, "ask"),
