@@ -140,10 +140,14 @@ def verb(act: Verb) -> Callable[..., HttpResponse]:
             act(request, pk)
         if outcome.succeeded and not request.htmx:
             return redirect("hold", pk)
+        if (
+            outcome.succeeded
+        ):  # nothing more is read here: the agent is being told at this very moment
+            return render(request, "hold.html#follow", {"pk": pk})
         if request.htmx:
             context = _standing(request, pages.standing(pk, request.user))
             context |= {"problem": outcome.problem, "narrowed": True}
-            return render(request, "hold.html#answered", context, status=outcome.status)
+            return render(request, "hold.html#refused", context, status=outcome.status)
         whole = pages.whole(pk, request.user)
         return _page(request, whole, problem=outcome.problem, status=outcome.status)
 

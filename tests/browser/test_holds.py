@@ -21,7 +21,7 @@ def look(browser: Browser, live: str) -> Iterator[Open]:
     """Opens a page as a person, in a browser of their own."""
     contexts: list[BrowserContext] = []
 
-    def looking(person: Person, path: str, **options: Any) -> Page:
+    def looking(person: Person, path: str, *, quiet: bool = False, **options: Any) -> Page:
         client = Client()
         client.force_login(person)
         context = browser.new_context(base_url=live, **options)
@@ -33,8 +33,10 @@ def look(browser: Browser, live: str) -> Iterator[Open]:
         )
         contexts.append(context)
         page = context.new_page()
+        if quiet:
+            page.route_web_socket("**/live", lambda socket: None)  # opens, and never says a word
         page.goto(path)
-        if options.get("java_script_enabled", True):
+        if not quiet and options.get("java_script_enabled", True):
             expect(page.locator("#connection")).to_have_text("Live")
         return page
 
@@ -137,6 +139,15 @@ def test_a_number_that_cannot_be_meant_is_said_beside_the_form(
 
     expect(page.locator("#problem")).to_contain_text("holds NaN, which JSON does not know")
     expect(page.locator("#edit-raw")).to_have_value('{"amount": NaN}')
+
+
+def test_the_answer_shows_even_when_the_socket_is_lost(held: str, ada: Person, look: Open) -> None:
+    page = look(ada, f"/holds/{held}/", quiet=True)
+
+    page.keyboard.press("a")
+
+    expect(page.locator("#standing")).to_contain_text("ada approved this")
+    expect(page.locator("#answers")).to_be_hidden()
 
 
 def test_claiming_is_seen_by_the_other(held: str, ada: Person, otto: Person, look: Open) -> None:

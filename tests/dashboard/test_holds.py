@@ -260,6 +260,21 @@ def test_htmx_gets_the_sentence_and_how_it_stands(
     assert "<html" not in part
 
 
+def test_htmx_is_answered_quickly_and_then_reads_how_it_stands(
+    approval: Hold, ada: Person, django_assert_max_num_queries: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(transitions, "approve", lambda hold, **_: hold)
+    client = sign_in(ada)
+
+    with django_assert_max_num_queries(3):
+        answer = client.post(f"/holds/{approval.pk}/approve/", headers={"HX-Request": "true"})
+
+    part = answer.content.decode()
+    assert answer.status_code == 200
+    assert f'hx-get="{approval.get_absolute_url()}?region=standing"' in part
+    assert "<html" not in part
+
+
 def test_claim_and_release(approval: Hold, ada: Person, otto: Person) -> None:
     mine, others = sign_in(ada), sign_in(otto)
     mine.post(f"/holds/{approval.pk}/claim/")
