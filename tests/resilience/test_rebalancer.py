@@ -36,9 +36,13 @@ def test_a_crash_between_debit_and_credit_doubles_nothing(house: House) -> None:
         " where tool = 'trade.place' and state = 'succeeded' group by 1"
     )
     assert dict(placed) == dict.fromkeys(after, 1)
-    assert house.ask(
-        "select count(*) from agents_action where state in ('executing', 'unknown', 'held')"
-    ) == [(0,)]
+    under_way = house.ask(
+        "select tool, subject, state, attempt, created_at, claimed_at from agents_action"
+        " where state in ('executing', 'unknown', 'held')"
+    )
+    assert under_way == [], house.ask(
+        "select tool, subject, state, created_at, settled_at from agents_action order by id"
+    )
 
 
 def postings(store: Path, leg: str) -> dict[str, str]:

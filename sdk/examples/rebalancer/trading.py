@@ -102,6 +102,7 @@ class Trader:
 
     def complete(self, debit: Posting) -> str:
         """Post the credit of a trade whose run was terminated between the two."""
+        self._post(debit)
         credit = Posting(debit.trade, "credit", debit.owed_asset, debit.owed_quantity)
         self._post(credit)
         return f"{debit.trade}: completed with {credit.quantity} {credit.asset}"
@@ -127,10 +128,15 @@ class Trader:
         return Found(posting.receipt()) if posting else NotFound()
 
     def _settled(self, trade: str, transaction_id: str) -> Found | NotFound:
-        """What an earlier process did of this trade. Half of one is completed before it is found."""
+        """What an earlier process did of this trade. Half of one is completed before it is found.
+
+        A posting whose report died with that process is reported, too: `once` finds it at the broker.
+        """
         legs = self._broker.legs(trade)
         if "debit" not in legs:
             return NotFound()
+        for leg in legs.values():
+            self._post(leg)
         if "credit" not in legs:
             self.complete(legs["debit"])
             legs = self._broker.legs(trade)
