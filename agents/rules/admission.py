@@ -45,6 +45,9 @@ def judge(facts: AgentFacts, proposal: Proposal) -> Judgement:
         return Judgement("denied", "tool_not_listed", ruling.why)
     if tripped := first_trip(facts.breakers, judge_proposal, proposal):
         return Judgement("retry_later", "tripped", tripped[1].reason, PAUSED_RETRY_S, trip=tripped)
+    if ruling.answer == "ask" or proposal.ask:
+        # No probe: what waits for a person may wait longer than probation lasts.
+        return Judgement("held", "approval", ruling.why or "The agent asks for a person.")
     probation = next((b for b in facts.breakers if b.state == "half_open"), None)
     if probation and probation.probes_leased >= probation.probes_allowed:
         return Judgement(
@@ -53,9 +56,6 @@ def judge(facts: AgentFacts, proposal: Proposal) -> Judgement:
             f"On probation: all {probation.probes_allowed} probes are out.",
             PROBATION_RETRY_S,
         )
-    if ruling.answer == "ask" or proposal.ask:
-        why = ruling.why or "The agent asks for a person."
-        return Judgement("held", "approval", why, probe=probation)
     return Judgement("allowed", probe=probation)
 
 

@@ -74,14 +74,25 @@ def test_old_buckets_are_forgotten(door: Door) -> None:
     assert set(Bucket.objects.values_list("width", flat=True)) == {3600}
 
 
-def test_a_probe_that_a_person_refuses_gives_its_place_back(door: Door, ada: Person) -> None:
+def test_what_waits_for_a_person_is_no_probe(door: Door, ada: Person) -> None:
     breaker = on_probation(door, ada)
-    for n in range(5):
-        told = door.propose(f"p{n}", tool="refund.issue", arguments={"amount": 80}, subject=f"p{n}")
+    for n in range(6):
+        told = door.propose(f"h{n}", tool="refund.issue", arguments={"amount": 80}, subject=f"h{n}")
         assert told.status_code == 202
+
+    for n in range(5):
+        door.done(f"p{n}", subject=f"p{n}")
+
+    breaker.refresh_from_db()
+    assert breaker.state == "closed"
+
+
+def test_a_probe_that_never_runs_gives_its_place_back(door: Door, ada: Person) -> None:
+    breaker = on_probation(door, ada)
+    told = [door.propose(f"p{n}", subject=f"p{n}").json() for n in range(5)]
     assert door.propose("next").json()["code"] == "probation"
 
-    holds.reject(Hold.objects.waiting().first(), by=ada, note="no")  # type: ignore[arg-type]
+    door.http.post(f"/actions/{told[0]['action']['id']}/cancel", json={})
 
     breaker.refresh_from_db()
     assert breaker.probes_leased == 4
