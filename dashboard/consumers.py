@@ -8,6 +8,7 @@ most four a second. Topics a person may not see are dropped without a word. Clos
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import random
@@ -90,7 +91,8 @@ class Live(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Subscribe to what was asked and may be seen; end the rest. False when nobody is there."""
         person = await self._whoever_it_still_is()
         if person is None:
-            await self.close(code=SIGNED_OUT)
+            with contextlib.suppress(RuntimeError, OSError):  # the page may have left by itself
+                await self.close(code=SIGNED_OUT)
             return False
         wanted = await database_sync_to_async(bells)(person, self._asked)
         self._unsubscribe([topic for topic in self._ends if topic not in wanted])
