@@ -7,12 +7,9 @@ from typing import Any
 
 import rfc8785
 
-LARGEST = 2**53 - 1
-"""RFC 8785 writes numbers as IEEE doubles; larger integers would not survive and are refused."""
-
 
 class NotCanonical(ValueError):
-    """The value has no RFC 8785 form: not finite, too large, or not JSON."""
+    """The value has no RFC 8785 form: not finite, an integer beyond ±(2^53 − 1), or not JSON."""
 
 
 def canonical(value: Any) -> bytes:
