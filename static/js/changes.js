@@ -48,11 +48,13 @@ document.addEventListener("input", (event) => {
   if (form) show(form);
 });
 
-// An answer opened by key or click takes the cursor along.
+// An answer opened by key or click takes the cursor along, unless it is in one of its fields already: browsers
+// tell of an opening a moment later, and what is typed by then must not end in another field.
 document.addEventListener("toggle", (event) => {
   const answer = event.target;
   if (!answer.matches?.("details.answer[open]")) return;
-  answer.querySelector("textarea, input:not([type=hidden], [type=radio]), select")?.focus({ preventScroll: true });
+  const fields = [...answer.querySelectorAll("textarea, input:not([type=hidden], [type=radio]), select")];
+  if (!fields.includes(document.activeElement)) fields[0]?.focus({ preventScroll: true });
   answer.scrollIntoView({ block: "nearest" });
 }, true);
 
