@@ -8,6 +8,9 @@ action_held = Signal()
 action_closed = Signal()
 """`actions`: held actions that no longer wait, closed by their agent, a finished run or a stop."""
 
+action_decided = Signal()
+"""`action`: a held or approved action was approved, rejected, expired or cancelled."""
+
 action_lost = Signal()
 """`action`: its outcome never came."""
 

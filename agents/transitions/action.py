@@ -234,6 +234,7 @@ def decided(action: Action, *, by: Recordable | str, message: str, now: datetime
                 action.pk,
             ],
         )
+    signals.action_decided.send(Action, action=action)
     ring(
         f"action.{action.pk}",
         f"decided.{action.run_id}",
