@@ -1,59 +1,39 @@
-"""Who watches: persons, teams and the role a person has in a team."""
+"""Who watches."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import new_id
 
+from .team import DECIDES, READS_RECORD, Role
 
-class Team(models.Model):
-    """Owns agents and queues. Its members see what it owns, strangers do not know that it exists."""
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    name = models.CharField(max_length=80, unique=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    if TYPE_CHECKING:
-        objects: ClassVar[models.Manager[Team]]
-
-    class Meta:
-        verbose_name = _("team")
-        verbose_name_plural = _("teams")
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def record_name(self) -> str:
-        return f"team:{self.pk}"
-
-    @property
-    def record_scope(self) -> dict[str, str]:
-        return {"team": str(self.pk)}
+    from .delegation import Delegation
+    from .token import PersonalToken
 
 
-class Role(models.TextChoices):
-    LEAD = "lead", _("Lead")
-    OPS = "ops", _("Ops")
-    AUDITOR = "auditor", _("Auditor")
-    ADMIN = "admin", _("Admin")
-    VIEWER = "viewer", _("Viewer")
+@dataclass(frozen=True)
+class Arrangement:
+    """At present the giver's decisions may be made by the taker."""
 
-
-DECIDES = frozenset({Role.LEAD, Role.OPS, Role.ADMIN})
-"""Roles that answer holds and stop or resume agents; the others read."""
-
-READS_RECORD = frozenset({Role.LEAD, Role.OPS, Role.AUDITOR, Role.ADMIN})
-"""Roles that read the record."""
+    giver_id: UUID
+    giver: str
+    taker_id: UUID
+    taker: str
+    ends_at: datetime
 
 
 class PersonManager(BaseUserManager["Person"]):
@@ -74,11 +54,19 @@ class Person(AbstractBaseUser):
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    signed_in_at: datetime | None = None
+    """When they last showed who they are, in this session. An API token never does."""
+
     USERNAME_FIELD = "name"
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     objects: ClassVar[PersonManager] = PersonManager()
+
+    if TYPE_CHECKING:
+        delegations_given: RelatedManager[Delegation]
+        delegations_taken: RelatedManager[Delegation]
+        tokens: RelatedManager[PersonalToken]
 
     class Meta:
         verbose_name = _("person")
@@ -109,6 +97,50 @@ class Person(AbstractBaseUser):
         }
 
     @property
+    def home_scope(self) -> dict[str, str]:
+        """Where entries about their own affairs belong: in their team, or house-wide when that is not one."""
+        return (
+            {}
+            if len(self.roles) != 1 or self.watches_everything
+            else {"team": str(self.team_ids[0])}
+        )
+
+    @cached_property
+    def arrangements(self) -> tuple[Arrangement, ...]:
+        """Who stands in for whom at present, where one of the two is this person. Read once per request."""
+        from .delegation import Delegation
+
+        of_mine = models.Q(giver=self) | models.Q(taker=self)
+        found = Delegation.objects.filter(of_mine).current(timezone.now())
+        return tuple(
+            Arrangement(d.giver_id, d.giver.name, d.taker_id, d.taker.name, d.ends_at)
+            for d in found.select_related("giver", "taker").order_by("ends_at")
+        )
+
+    def remember_arrangements(self, rows: str | None) -> None:
+        """Take them from JSON `[[giver id, name, taker id, name, end], …]` that was read with the person."""
+        self.arrangements = tuple(
+            Arrangement(UUID(giver), name, UUID(taker), other, datetime.fromisoformat(end))
+            for giver, name, taker, other, end in json.loads(rows or "[]")
+        )
+
+    @property
+    def stand_ins(self) -> list[Arrangement]:
+        """Who decides for this person at present, because they are out."""
+        return [found for found in self.arrangements if found.giver_id == self.pk]
+
+    @property
+    def stands_in_for(self) -> list[Arrangement]:
+        """For whom this person decides at present."""
+        return [found for found in self.arrangements if found.taker_id == self.pk]
+
+    def is_out(self, now: datetime) -> bool:
+        """Somebody decides for them."""
+        return self.delegations_given.filter(
+            starts_at__lte=now, ends_at__gt=now, ended_at=None
+        ).exists()
+
+    @property
     def watches_everything(self) -> bool:
         return None in self.roles
 
@@ -129,32 +161,3 @@ class Person(AbstractBaseUser):
     @property
     def reads_record(self) -> bool:
         return bool(set(self.roles.values()) & READS_RECORD)
-
-
-class Membership(models.Model):
-    """A person's role in one team, or (team empty) in every team."""
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    person = models.ForeignKey(Person, models.CASCADE, related_name="memberships")
-    team = models.ForeignKey(
-        Team, models.CASCADE, related_name="memberships", null=True, blank=True
-    )
-    role = models.CharField(max_length=10, choices=Role.choices)
-
-    if TYPE_CHECKING:
-        objects: ClassVar[models.Manager[Membership]]
-
-    class Meta:
-        verbose_name = _("membership")
-        verbose_name_plural = _("memberships")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["person", "team"],
-                nulls_distinct=False,
-                name="person_has_one_role_in_a_team",
-            ),
-            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="role_is_known"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.person_id} {self.role} in {self.team_id or 'every team'}"
