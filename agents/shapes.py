@@ -7,6 +7,7 @@ import re
 from decimal import Decimal
 from hashlib import sha256
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
@@ -75,6 +76,8 @@ class Propose(Step, kw_only=True):
     estimated_tokens: Tokens = 0
     estimated_cost_usd: Decimal = Decimal(0)
     ask: bool = False
+    on_behalf_of: Annotated[str, Meta(max_length=200)] = ""
+    revises: UUID | None = None
     reason: Annotated[str, Meta(max_length=4000)] = ""
     amount: Decimal | None = None
     currency: Annotated[str, Meta(pattern=r"^([A-Z]{3})?$")] = ""
@@ -209,6 +212,8 @@ class Proposed(msgspec.Struct, frozen=True):
     arguments: dict[str, Any]
     digest: bytes
     item: str
+    ask_unless_ruled: bool = False
+    """Policy's silence is no yes: see `Proposal`."""
 
     @classmethod
     def of(cls, request: Propose) -> Proposed:
@@ -230,6 +235,7 @@ class Proposed(msgspec.Struct, frozen=True):
             estimated_tokens=self.request.estimated_tokens,
             estimated_cost_usd=self.request.estimated_cost_usd,
             ask=self.request.ask,
+            ask_unless_ruled=self.ask_unless_ruled,
         )
 
 

@@ -13,6 +13,15 @@ ACTION_FACTS = "select * from agents_action_facts(%(key)s, %(action)s)"
 
 ACTION_JSON = "select agents_action_json(x)::text from agents_action x where x.id = %(action)s"
 
+POLICY_DOCUMENTS = """
+select id, document::text as document from agents_policyversion where id = any(%(ids)s::uuid[])
+"""
+
+CALENDAR = """
+select time_zone, days, opens, closes, country, subdivision, holidays
+  from people_calendar where team_id = %(team)s
+"""
+
 CONTROL_JSON = "select agents_control_json(%(run)s)::text"
 
 _COUNT = """
@@ -66,14 +75,15 @@ _ENTRY = """
 _INSERT_ACTION = """
     insert into agents_action (
         id, agent_id, run_id, call_id, kind, tool, subject, item, step, attempt, idempotency_key,
-        arguments, digest, policy_version, state, gated, code, state_reason, reason, amount, currency,
+        arguments, digest, policy_version, rule, requirement, on_behalf_of, revises_id, state, gated, code, state_reason, reason, amount, currency,
         estimated_tokens, estimated_cost_usd, input_tokens, output_tokens, cost_usd, model, trace_url,
         resume, claim_id, claimed_at, lease_until, probe_of_id, probe_generation, decision, message,
         decided_by, created_at, expires_at)
     values (
         %(action)s, %(agent)s, %(run)s, %(call_id)s, %(kind)s, %(tool)s, %(subject)s, %(item)s,
         %(step)s, %(attempt)s, %(idempotency_key)s, %(arguments)s::jsonb, %(digest)s,
-        %(policy_version)s, %(state)s, true, %(code)s, %(state_reason)s, %(reason)s, %(amount)s,
+        %(policy_version)s, %(rule)s, %(requirement)s::jsonb, %(on_behalf_of)s, %(revises)s::uuid,
+        %(state)s, true, %(code)s, %(state_reason)s, %(reason)s, %(amount)s,
         %(currency)s, %(estimated_tokens)s, %(estimated_cost_usd)s, 0, 0, 0, '', %(trace_url)s,
         %(resume)s::jsonb, %(claim_id)s, %(claimed_at)s, %(lease_until)s, %(probe_of)s,
         %(probe_generation)s, '', '', '', %(now)s, %(expires_at)s)

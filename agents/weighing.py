@@ -14,11 +14,12 @@ import msgspec
 from audit.errors import Conflict, NotFound, Refused
 from audit.ids import new_id
 
+from .policies import Policies
 from .rules.admission import Judgement, judge, judge_state
 from .rules.breakers import first_trip, judge_outcome
 from .rules.digest import approval_digest
 from .rules.facts import AgentFacts, BreakerFacts, Outcome
-from .rules.policy import ANY
+from .rules.policy import Case, Requirement, Ruling
 from .shapes import Claim, Proposed, Settle, checked_money
 from .statements import (
     WRITE_ADMISSION,
@@ -29,7 +30,6 @@ from .statements import (
 )
 
 breakers_decoder = msgspec.json.Decoder(list[BreakerFacts])
-gates_decoder = msgspec.json.Decoder(dict[str, dict[str, str]])
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
@@ -60,18 +60,28 @@ class Weighed:
     params: dict[str, Any] | None = None
 
 
-def weigh_proposal(row: Row | None, proposed: Proposed, run_id: Any) -> Weighed | Seen:
-    """Judge a proposal by its facts. Raises Unauthorized, NotFound or Conflict."""
+def checked_run(row: Row | None) -> Row:
     if row is None:
         raise Unauthorized("This key is not known, or it was revoked.")
     if row.run_state is None:
         raise NotFound("This agent has no such run.")
+    return row
+
+
+def weigh_proposal(
+    row: Row, proposed: Proposed, run_id: Any, policies: Policies, working: bool
+) -> Weighed | Seen:
+    """Judge a proposal by its facts. Raises Conflict.
+
+    `working` says whether the team works now; it only matters to policies that ask.
+    """
     if row.seen is not None:
         if bytes(row.seen_digest) != proposed.digest:
             raise Conflict("This call id or idempotency key was used for another action.")
         return Seen(row.seen)
     facts = agent_facts(row)
-    judgement = judge(facts, proposed.as_judged())
+    ruling = policies.judge(proposed_case(row, proposed, working))
+    judgement = judge(facts, proposed.as_judged(), ruling)
     if judgement.admission == "over":
         raise Conflict(judgement.reason, code=judgement.code)
     if judgement.admission == "retry_later":
@@ -89,10 +99,51 @@ def agent_facts(row: Row) -> AgentFacts:
         agent_reason=row.agent_reason,
         run_state=row.run_state,
         run_reason=row.run_reason,
-        tools=row.tools,
-        gates=gates_decoder.decode(row.gates),
         now=row.now_at,
         breakers=breakers_decoder.decode(row.breakers),
+    )
+
+
+def proposed_case(row: Row, proposed: Proposed, working: bool) -> Case:
+    """What policy judges of a proposal."""
+    request = proposed.request
+    return Case(
+        tool=request.tool,
+        arguments=proposed.arguments,
+        kind=request.kind,
+        subject=request.subject,
+        amount=request.amount,
+        currency=request.currency,
+        cost_usd=request.estimated_cost_usd,
+        tokens=request.estimated_tokens,
+        environment=row.environment,
+        agent=row.agent_name,
+        team=row.team_name,
+        run=row.run_name,
+        on_behalf_of=request.on_behalf_of or row.on_behalf_of,
+        now=row.now_at,
+        working_time=working,
+    )
+
+
+def stored_case(row: Row, working: bool) -> Case:
+    """What policy judges of an action that was written before, as it would run now."""
+    return Case(
+        tool=row.tool,
+        arguments=msgspec.json.decode(row.arguments),
+        kind=row.kind,
+        subject=row.subject,
+        amount=row.amount,
+        currency=row.currency,
+        cost_usd=row.estimated_cost_usd,
+        tokens=row.estimated_tokens,
+        environment=row.environment,
+        agent=row.agent_name,
+        team=row.team_name,
+        run=row.run_name,
+        on_behalf_of=row.on_behalf_of,
+        now=row.now_at,
+        working_time=working,
     )
 
 
@@ -132,6 +183,12 @@ def admission_params(
         "arguments": bytes(request.arguments).decode(),
         "digest": proposed.digest,
         "policy_version": row.policy_version,
+        "rule": judgement.rule,
+        "requirement": encode(judgement.requirement.as_dict()).decode()
+        if judgement.requirement is not None
+        else None,
+        "on_behalf_of": request.on_behalf_of or row.on_behalf_of,
+        "revises": None,
         "state": "executing" if claimed else judgement.admission,
         "code": judgement.code,
         "state_reason": judgement.reason,
@@ -155,6 +212,7 @@ def admission_params(
                 "tool": request.tool,
                 "digest": proposed.digest.hex(),
                 "policy_version": row.policy_version,
+                "rule": judgement.rule,
                 "code": judgement.code,
                 "claimed": bool(claimed),
             }
@@ -174,12 +232,13 @@ def checked_action(row: Row | None) -> Row:
     return row
 
 
-def weigh_claim(row: Row | None, action: Any, request: Claim) -> dict[str, Any] | None:
+def weigh_claim(
+    row: Row, action: Any, request: Claim, policies: Policies, working: bool
+) -> dict[str, Any] | None:
     """Parameters of WRITE_CLAIM, or None when this very claim was answered before.
 
-    Everything is checked again: stops, the tool list, the approval's validity and what it binds.
+    Everything is checked again: stops, policy where it changed, the approval's validity and what it binds.
     """
-    row = checked_action(row)
     if row.state == "executing":
         if request.claim_id and request.claim_id == row.claim_id:
             return None
@@ -188,10 +247,8 @@ def weigh_claim(row: Row | None, action: Any, request: Claim) -> dict[str, Any] 
         raise Conflict(f"This action is {row.state}.", code="not_claimable")
     if stopped := judge_state(agent_facts(row)):
         raise Conflict(stopped.reason or "Paused.", code=stopped.code)
-    if row.tool not in row.tools and ANY not in row.tools:
-        raise Conflict(
-            f"{row.tool} is no longer among the tools this agent may use.", code="not_claimable"
-        )
+    if row.judged_by != policies.version:
+        check_policy(row, policies.judge(stored_case(row, working)))
     if row.state == "approved":
         check_approval(row)
     return {
@@ -208,6 +265,24 @@ def weigh_claim(row: Row | None, action: Any, request: Claim) -> dict[str, Any] 
     }
 
 
+def check_policy(row: Row, ruling: Ruling) -> None:
+    """Policy changed since: what it refuses by now, or would ask more people for, is not begun."""
+    if ruling.answer == "deny":
+        raise Conflict(f"Policy changed: {ruling.why}", code="policy_changed")
+    if ruling.answer != "approve" or ruling.requirement is None:
+        return
+    had = requirement_of(row.requirement) if row.state == "approved" else None
+    if had is None or not had.satisfies(ruling.requirement):
+        raise Conflict(
+            f"Policy changed: {ruling.why} Propose it again under another call id.",
+            code="policy_changed",
+        )
+
+
+def requirement_of(text: str | None) -> Requirement | None:
+    return None if text is None else Requirement.from_dict(msgspec.json.decode(text))
+
+
 def check_approval(row: Row) -> None:
     if row.expires_at is not None and row.expires_at <= row.now_at:
         raise Conflict("The approval was not used in time.", code="approval_expired")
@@ -216,7 +291,7 @@ def check_approval(row: Row) -> None:
         run=str(row.run_id),
         tool=row.tool,
         arguments=msgspec.json.decode(row.arguments),
-        policy_version=row.approval_policy,
+        policy_version=row.judged_by,
     )
     if row.approval_digest is None or bytes(row.approval_digest) != digest:
         raise Conflict("The approval does not bind these arguments.", code="not_claimable")

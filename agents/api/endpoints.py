@@ -18,6 +18,7 @@ from ..shapes import OPAQUE_BYTES
 from ..transitions import action as actions
 from ..transitions import agent as agents
 from ..transitions import observation as observations
+from ..transitions import policy as policies
 from ..transitions import run as runs
 from . import shapes
 from .door import agent_of, limited
@@ -64,7 +65,7 @@ def agent(request: HttpRequest) -> dict[str, Any]:
         "team": me.team.name,
         "state": me.state,
         "state_reason": me.state_reason,
-        "tools": me.tools,
+        "tools": policies.of_agent(me).document.get("tools", []),
         "versions": list(me.versions.all()[:20]),
     }
 

@@ -23,6 +23,7 @@ class StartRun(Shape):
     name: Name
     key: Annotated[str, StringConstraints(max_length=200)] = ""
     version: Annotated[str, StringConstraints(max_length=80)] = ""
+    on_behalf_of: Annotated[str, StringConstraints(max_length=200)] = ""
     metadata: dict[str, Any] = {}
     trace_url: Link = ""
 
@@ -48,6 +49,7 @@ class RegisterVersion(Shape):
     model: Annotated[str, StringConstraints(max_length=120)] = ""
     deployed_by: Annotated[str, StringConstraints(max_length=120)] = ""
     metadata: dict[str, Any] = {}
+    schemas: Annotated[dict[Name, dict[str, Any]], Field(max_length=200)] = {}
 
 
 class CancelAction(Shape):

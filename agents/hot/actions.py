@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from psycopg import AsyncCursor
+from psycopg import AsyncConnection, AsyncCursor
 
 from audit.bell import hub
 from audit.errors import NotFound
 
+from .. import policies
 from .. import statements as sql
+from ..policies import Policies
 from ..rules.admission import Judgement
 from ..shapes import Claim, Proposed, Settle
 from ..transitions import action as verbs
@@ -18,6 +20,8 @@ from ..weighing import (
     REPLAYED,
     Seen,
     admission_answer,
+    checked_action,
+    checked_run,
     weigh_claim,
     weigh_proposal,
     weigh_settlement,
@@ -38,8 +42,8 @@ async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement,
     }
     answer = None
     async with transaction() as conn:
-        row = await first(conn, sql.ADMISSION_FACTS, asked)
-        weighed = weigh_proposal(row, proposed, run)
+        row = checked_run(await first(conn, sql.ADMISSION_FACTS, asked))
+        weighed = weigh_proposal(row, proposed, run, *await policies_of(conn, row))
         if isinstance(weighed, Seen):
             judgement = REPLAYED
             answer = await conn.execute(sql.ACTION_JSON, {"action": weighed.action})
@@ -55,11 +59,23 @@ async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement,
     return judgement, admission_answer(judgement, action=action, control=row.control)
 
 
+async def policies_of(conn: AsyncConnection[Any], row: Any) -> tuple[Policies, bool]:
+    """The policies that facts name, and whether the team works now (read only where a rule asks)."""
+    if wanted := policies.missing(row):
+        found = await conn.execute(sql.POLICY_DOCUMENTS, {"ids": wanted})
+        policies.learn(await found.fetchall())
+    known = policies.in_force(row)
+    if not known.needs_calendar:
+        return known, True
+    calendar = await first(conn, sql.CALENDAR, {"team": row.team_id})
+    return known, policies.works_at(row.now_at, calendar)
+
+
 async def claim(key: bytes, action: UUID, request: Claim) -> bytes:
     """Take the action for execution, once."""
     async with transaction() as conn:
-        row = await first(conn, sql.ACTION_FACTS, {"key": key, "action": action})
-        params = weigh_claim(row, action, request)
+        row = checked_action(await first(conn, sql.ACTION_FACTS, {"key": key, "action": action}))
+        params = weigh_claim(row, action, request, *await policies_of(conn, row))
         if params is None:
             answer = await conn.execute(sql.ACTION_JSON, {"action": action})
         else:

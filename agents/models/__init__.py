@@ -3,6 +3,7 @@
 from .action import Action, ActionState
 from .agent import Agent, AgentKey, AgentState, AgentVersion
 from .breaker import Breaker, BreakerState, Bucket, Condition, Trip
+from .policy import Policy, PolicyVersion, ToolSchema
 from .run import Checkpoint, Directive, Run, RunState
 
 __all__ = [
@@ -18,7 +19,10 @@ __all__ = [
     "Checkpoint",
     "Condition",
     "Directive",
+    "Policy",
+    "PolicyVersion",
     "Run",
     "RunState",
+    "ToolSchema",
     "Trip",
 ]

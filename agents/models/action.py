@@ -57,6 +57,7 @@ class Decision(models.TextChoices):
     EDITED = "edited", _("Approved with changes")
     REJECTED = "rejected", _("Rejected")
     ANSWERED = "answered", _("Answered")
+    ASKED = "asked", _("Asked")
 
 
 class ActionQuerySet(OfAgentQuerySet["Action"]):
@@ -97,13 +98,28 @@ class Action(models.Model):
     """SHA-256 of what was approved; re-checked when the approval is consumed."""
     report_digest = models.BinaryField(max_length=32, null=True, blank=True)
     """SHA-256 of the outcome as reported: the same report again is harmless, another is refused."""
-    policy_version = models.PositiveIntegerField(default=1)
+    policy_version = models.CharField(max_length=24, default="0.0")
+    """Which policies judged it: the numbers of the team's and of the agent's version, `"3.7"`."""
+    rule = models.CharField(max_length=80, blank=True)
+    """The policy rule that decided about it, by name."""
+    requirement = models.JSONField(null=True, blank=True)
+    """Whose approval it needs, as the rule had it then; see `rules.policy.Requirement`."""
     state = models.CharField(max_length=10, choices=ActionState.choices)
     gated = models.BooleanField(default=True)
     code = models.CharField(max_length=40, blank=True)
     state_reason = models.TextField(blank=True)
     reason = models.TextField(blank=True)
     """Why, in the agent's words. Hostile until shown escaped."""
+    on_behalf_of = models.CharField(max_length=200, blank=True)
+    """The person for whom the agent acts, by name or e-mail; they cannot approve it."""
+    revises = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="revisions", db_index=False
+    )
+    """The request a person asked about, of which this is the new version."""
+    remembered = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    """The rejected request whose answer this one got at once."""
     amount = models.DecimalField(max_digits=24, decimal_places=6, null=True, blank=True)
     currency = models.CharField(max_length=3, blank=True)
     estimated_tokens = models.PositiveBigIntegerField(default=0)
@@ -164,8 +180,28 @@ class Action(models.Model):
                 name="action_undelivered",
                 condition=models.Q(decided_at__isnull=False, delivered_at=None),
             ),
+            models.Index(
+                fields=["agent", "digest", "-decided_at"],
+                name="action_rejected",
+                condition=models.Q(decision="rejected"),
+            ),
+            models.Index(
+                fields=["run", "tool", "-id"],
+                name="action_asked",
+                condition=models.Q(decision="asked"),
+            ),
+            models.Index(
+                fields=["agent", "-decided_at"],
+                name="action_approved",
+                condition=models.Q(state=ActionState.APPROVED),
+            ),
         ]
         constraints = [
+            models.UniqueConstraint(
+                fields=["revises"],
+                condition=models.Q(revises__isnull=False),
+                name="request_has_one_next_version",
+            ),
             models.UniqueConstraint(fields=["run", "call_id"], name="call_is_proposed_once"),
             models.UniqueConstraint(
                 fields=["agent", "idempotency_key"],

@@ -21,11 +21,7 @@ class AgentState(models.TextChoices):
     RETIRED = "retired", _("Retired")
 
 
-ANY_TOOL = "*"
-
-
-def any_tool() -> list[str]:
-    return [ANY_TOOL]
+PRODUCTION = "production"
 
 
 class AgentQuerySet(VisibleQuerySet["Agent"]):
@@ -34,21 +30,15 @@ class AgentQuerySet(VisibleQuerySet["Agent"]):
 
 
 class Agent(models.Model):
-    """A registered program, owned by a team.
-
-    `tools` are those it may use; `["*"]` says in so many words that it may use any, an empty list that
-    it may use none. `gates` says which of them need a person: `{tool: {}}` always, or
-    `{tool: {"argument": "amount", "over": "50"}}` when that argument is over the limit (or no number).
-    """
+    """A registered program, owned by a team. What it may do is said by its policy and its team's."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     team = models.ForeignKey(Team, models.PROTECT, related_name="agents")
     name = models.CharField(max_length=80)
     state = models.CharField(max_length=10, choices=AgentState.choices, default=AgentState.ACTIVE)
     state_reason = models.TextField(blank=True)
-    tools = ArrayField(models.CharField(max_length=200), default=any_tool)
-    gates = models.JSONField(default=dict)
-    policy_version = models.PositiveIntegerField(default=1)
+    environment = models.CharField(max_length=40, default=PRODUCTION)
+    """Where it acts, as people say it; policies may depend on it, so the agent itself cannot set it."""
     control_version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -86,13 +76,6 @@ class Agent(models.Model):
     @property
     def is_retired(self) -> bool:
         return self.state == AgentState.RETIRED
-
-    @property
-    def may_use_any_tool(self) -> bool:
-        return ANY_TOOL in self.tools
-
-    def may_use(self, tool: str) -> bool:
-        return self.may_use_any_tool or tool in self.tools
 
 
 class AgentKeyQuerySet(OfAgentQuerySet["AgentKey"]):

@@ -43,6 +43,8 @@ class Run(models.Model):
     )
     name = models.CharField(max_length=200)
     key = models.CharField(max_length=200, blank=True)
+    on_behalf_of = models.CharField(max_length=200, blank=True)
+    """The person for whom it runs, by name or e-mail; its actions inherit it."""
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.RUNNING)
     state_reason = models.TextField(blank=True)
     control_version = models.PositiveIntegerField(default=1)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from .breakers import Verdict, first_trip, judge_proposal
 from .facts import AgentFacts, BreakerFacts, Proposal
-from .policy import judge_tool
+from .policy import Requirement, Ruling
 
 type Admission = Literal["allowed", "held", "denied", "replayed", "retry_later", "over"]
 
@@ -19,7 +19,8 @@ PAUSED_RETRY_S = 5
 class Judgement:
     """What to do with a proposal. `code` is stable for programs, `reason` a sentence.
 
-    `over` says that the run or agent is finished for good. With `trip`, that breaker opens; with
+    `rule` names the policy rule that decided, `requirement` says whose approval
+    a held one needs. `over` says that the run or agent is finished for good. With `trip`, that breaker opens; with
     `probe`, the action is admitted as a probe of that breaker.
     """
 
@@ -27,6 +28,8 @@ class Judgement:
     code: str = ""
     reason: str = ""
     retry_after_s: int | None = None
+    rule: str = ""
+    requirement: Requirement | None = None
     trip: tuple[BreakerFacts, Verdict] | None = None
     probe: BreakerFacts | None = None
 
@@ -36,18 +39,24 @@ class Judgement:
         return self.admission == "held" or self.trip is not None or self.probe is not None
 
 
-def judge(facts: AgentFacts, proposal: Proposal) -> Judgement:
-    """Stopped first, then tools and policy, then breakers, then probation."""
+def judge(facts: AgentFacts, proposal: Proposal, ruling: Ruling) -> Judgement:
+    """Stopped first, then what policy ruled, then breakers, then probation."""
     if stopped := judge_state(facts):
         return stopped
-    ruling = judge_tool(proposal.tool, proposal.arguments, tools=facts.tools, gates=facts.gates)
     if ruling.answer == "deny":
-        return Judgement("denied", "tool_not_listed", ruling.why)
+        return Judgement("denied", ruling.code, ruling.why, rule=ruling.rule)
     if tripped := first_trip(facts.breakers, judge_proposal, proposal):
         return Judgement("retry_later", "tripped", tripped[1].reason, PAUSED_RETRY_S, trip=tripped)
-    if ruling.answer == "ask" or proposal.ask:
+    asked = proposal.ask or (proposal.ask_unless_ruled and not ruling.rule)
+    if ruling.answer == "approve" or asked:
         # No probe: what waits for a person may wait longer than probation lasts.
-        return Judgement("held", "approval", ruling.why or "The agent asks for a person.")
+        return Judgement(
+            "held",
+            "approval",
+            ruling.why if ruling.answer == "approve" else "The agent asks for a person.",
+            rule=ruling.rule,
+            requirement=ruling.requirement or Requirement(),
+        )
     probation = next((b for b in facts.breakers if b.state == "half_open"), None)
     if probation and probation.probes_leased >= probation.probes_allowed:
         return Judgement(
@@ -56,7 +65,7 @@ def judge(facts: AgentFacts, proposal: Proposal) -> Judgement:
             f"On probation: all {probation.probes_allowed} probes are out.",
             PROBATION_RETRY_S,
         )
-    return Judgement("allowed", probe=probation)
+    return Judgement("allowed", rule=ruling.rule, probe=probation)
 
 
 def judge_state(facts: AgentFacts) -> Judgement | None:

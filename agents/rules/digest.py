@@ -26,7 +26,7 @@ def proposal_digest(*, tool: str, subject: str, arguments: dict[str, Any]) -> by
 
 
 def approval_digest(
-    *, agent: str, run: str, tool: str, arguments: dict[str, Any], policy_version: int
+    *, agent: str, run: str, tool: str, arguments: dict[str, Any], policy_version: str
 ) -> bytes:
     """What an approval binds: these arguments, for this agent and run, under this policy."""
     return sha256(

@@ -37,8 +37,6 @@ class AgentFacts:
     agent_reason: str
     run_state: str
     run_reason: str
-    tools: list[str]
-    gates: dict[str, dict[str, str]]
     now: datetime
     breakers: list[BreakerFacts] = field(default_factory=list)
 
@@ -52,6 +50,9 @@ class Proposal:
     estimated_tokens: int = 0
     estimated_cost_usd: Decimal = Decimal(0)
     ask: bool = False
+    """The agent wants a person even where policy would allow."""
+    ask_unless_ruled: bool = False
+    """It asks for approval: only a rule that says so in words lets it pass without a person."""
 
 
 @dataclass(frozen=True, slots=True)

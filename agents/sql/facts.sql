@@ -97,31 +97,51 @@ create or replace function agents_action_json(x agents_action) returns jsonb lan
         'decision', x.decision, 'message', x.message, 'decided_by', x.decided_by,
         'decided_at', x.decided_at, 'expires_at', x.expires_at, 'claim_id', x.claim_id,
         'lease_until', x.lease_until, 'result', x.result, 'error', x.error, 'resume', x.resume,
-        'hold_id', case when x.state = 'held' or x.decision <> '' then x.id end)
+        'hold_id', case when x.state = 'held' or x.decision <> '' then coalesce(x.remembered_id, x.id) end,
+        'agent_id', x.agent_id, 'policy_version', x.policy_version, 'rule', x.rule,
+        'digest', encode(x.approval_digest, 'hex'), 'revises', x.revises_id,
+        'on_behalf_of', x.on_behalf_of, 'votes_needed', (x.requirement ->> 'votes')::int)
+$$;
+
+-- The policies that judge an agent: its own version and its team's, and both numbers as text.
+create or replace function agents_policies(
+    p_agent uuid, p_team uuid, out policy uuid, out team_policy uuid, out policy_version text
+) language sql stable as $$
+    select own.current_id, of_team.current_id,
+           coalesce(t.number, 0) || '.' || coalesce(o.number, 0)
+      from (select 1) as one
+      left join agents_policy own on own.agent_id = p_agent
+      left join agents_policy of_team on of_team.team_id = p_team and of_team.agent_id is null
+      left join agents_policyversion o on o.id = own.current_id
+      left join agents_policyversion t on t.id = of_team.current_id
 $$;
 
 -- For a proposal. No row at all when the key is unknown; run_state is null when the run is not this agent's.
 create or replace function agents_admission_facts(
     p_key bytea, p_run uuid, p_call text, p_idempotency text, p_item text, p_tool text,
     out agent_id uuid, out team_id uuid, out agent_state text, out agent_reason text,
-    out tools text[], out gates text, out policy_version int,
-    out run_state text, out run_reason text, out now_at timestamptz, out control text,
+    out agent_name text, out environment text, out team_name text,
+    out policy uuid, out team_policy uuid, out policy_version text,
+    out run_state text, out run_reason text, out run_name text, out on_behalf_of text,
+    out now_at timestamptz, out control text,
     out seen uuid, out seen_digest bytea, out breakers text
 ) returns setof record language plpgsql as $$
 #variable_conflict use_column
 declare
     its_agent uuid;
 begin
-    select a.id, a.team_id, a.state, a.state_reason, a.tools, a.gates::text, a.policy_version
-      into agent_id, team_id, agent_state, agent_reason, tools, gates, policy_version
+    select a.id, a.team_id, a.state, a.state_reason, a.name, a.environment, t.name
+      into agent_id, team_id, agent_state, agent_reason, agent_name, environment, team_name
       from agents_agentkey k join agents_agent a on a.id = k.agent_id
+      join people_team t on t.id = a.team_id
      where k.hash = p_key and k.revoked_at is null
        for no key update of a;
     if not found then
         return;
     end if;
     its_agent := agent_id;
-    select r.state, r.state_reason into run_state, run_reason
+    select r.state, r.state_reason, r.name, r.on_behalf_of
+      into run_state, run_reason, run_name, on_behalf_of
       from agents_run r
      where r.id = p_run and r.agent_id = its_agent
        for no key update;
@@ -129,6 +149,8 @@ begin
         return next;
         return;
     end if;
+    select p.policy, p.team_policy, p.policy_version into policy, team_policy, policy_version
+      from agents_policies(its_agent, team_id) p;
     now_at := clock_timestamp();
     control := agents_control_json(p_run)::text;
     select x.id, x.digest into seen, seen_digest
@@ -150,11 +172,14 @@ end $$;
 create or replace function agents_action_facts(
     p_key bytea, p_action uuid,
     out agent_id uuid, out team_id uuid, out agent_state text, out agent_reason text,
-    out tools text[], out gates text, out policy_version int,
-    out run_id uuid, out run_state text, out run_reason text, out now_at timestamptz,
+    out agent_name text, out environment text, out team_name text,
+    out policy uuid, out team_policy uuid, out policy_version text,
+    out run_id uuid, out run_state text, out run_reason text, out run_name text,
+    out now_at timestamptz,
     out state text, out tool text, out arguments text, out claim_id text, out expires_at timestamptz,
-    out approval_digest bytea, out approval_policy int, out report_digest bytea,
-    out estimated_tokens bigint, out estimated_cost_usd numeric,
+    out kind text, out subject text, out amount numeric, out currency text, out on_behalf_of text,
+    out approval_digest bytea, out judged_by text, out requirement text, out decision text,
+    out report_digest bytea, out estimated_tokens bigint, out estimated_cost_usd numeric,
     out probe_of uuid, out probe_generation int, out breakers text
 ) returns setof record language plpgsql as $$
 #variable_conflict use_column
@@ -162,27 +187,32 @@ declare
     its_agent uuid;
     its_run uuid;
 begin
-    select a.id, a.team_id, a.state, a.state_reason, a.tools, a.gates::text, a.policy_version
-      into agent_id, team_id, agent_state, agent_reason, tools, gates, policy_version
+    select a.id, a.team_id, a.state, a.state_reason, a.name, a.environment, t.name
+      into agent_id, team_id, agent_state, agent_reason, agent_name, environment, team_name
       from agents_agentkey k join agents_agent a on a.id = k.agent_id
+      join people_team t on t.id = a.team_id
      where k.hash = p_key and k.revoked_at is null
        for no key update of a;
     if not found then
         return;
     end if;
     its_agent := agent_id;
+    select p.policy, p.team_policy, p.policy_version into policy, team_policy, policy_version
+      from agents_policies(its_agent, team_id) p;
     select x.run_id into its_run from agents_action x where x.id = p_action and x.agent_id = its_agent;
     if not found then
         return next;
         return;
     end if;
-    select r.id, r.state, r.state_reason into run_id, run_state, run_reason
+    select r.id, r.state, r.state_reason, r.name into run_id, run_state, run_reason, run_name
       from agents_run r where r.id = its_run for no key update;
     select x.state, x.tool, coalesce(x.approved_arguments, x.arguments)::text, x.claim_id, x.expires_at,
-           x.approval_digest, x.policy_version, x.report_digest, x.estimated_tokens,
+           x.kind, x.subject, x.amount, x.currency, x.on_behalf_of, x.approval_digest,
+           x.policy_version, x.requirement::text, x.decision, x.report_digest, x.estimated_tokens,
            x.estimated_cost_usd, x.probe_of_id, x.probe_generation
-      into state, tool, arguments, claim_id, expires_at, approval_digest, approval_policy,
-           report_digest, estimated_tokens, estimated_cost_usd, probe_of, probe_generation
+      into state, tool, arguments, claim_id, expires_at, kind, subject, amount, currency,
+           on_behalf_of, approval_digest, judged_by, requirement, decision, report_digest,
+           estimated_tokens, estimated_cost_usd, probe_of, probe_generation
       from agents_action x where x.id = p_action for no key update;
     now_at := clock_timestamp();
     breakers := agents_breakers_json(its_agent, its_run, null, null, now_at);

@@ -13,50 +13,60 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
-from psycopg.rows import namedtuple_row
 
 from audit.bell import ring
-from audit.errors import Conflict, NotFound
+from audit.errors import Conflict, Invalid, NotFound
 from audit.record import Recordable, record
 
-from .. import signals
+from .. import policies, signals
 from .. import statements as sql
 from ..models import Action, ActionState, Agent, Run
+from ..models.action import Decision
+from ..policies import Policies
 from ..rules.admission import Judgement
-from ..rules.digest import approval_digest
+from ..rules.digest import NotCanonical, approval_digest
 from ..shapes import Claim, Proposed, Settle
 from ..weighing import (
     REPLAYED,
     Seen,
     admission_answer,
+    checked_action,
+    checked_run,
     weigh_claim,
     weigh_proposal,
     weigh_settlement,
 )
+from . import asking, probation
 from . import breaker as breakers
-from . import probation
+from .rows import every, first
 
 APPROVAL_VALID = timedelta(hours=1)
 """How long a yes may be used once it was given."""
 
 
 @transaction.atomic
-def propose(key: bytes, run_id: UUID, proposed: Proposed) -> tuple[Judgement, bytes]:
-    """Admit, hold, deny, replay, put off, or trip. Returns the judgement and the Admission as JSON."""
+def propose(
+    key: bytes, run_id: UUID, proposed: Proposed, *, collapse: bool = True
+) -> tuple[Judgement, bytes]:
+    """Admit, hold, deny, replay, put off, or trip. Returns the judgement and the Admission as JSON.
+
+    With `collapse`, a request that waits already under another call id is not asked a second time.
+    """
     request = proposed.request
-    row = first(
-        sql.ADMISSION_FACTS,
-        key=key,
-        run=run_id,
-        call_id=request.call_id,
-        idempotency_key=request.idempotency_key,
-        item=proposed.item,
-        tool=request.tool,
+    row = checked_run(
+        first(
+            sql.ADMISSION_FACTS,
+            key=key,
+            run=run_id,
+            call_id=request.call_id,
+            idempotency_key=request.idempotency_key,
+            item=proposed.item,
+            tool=request.tool,
+        )
     )
-    weighed = weigh_proposal(row, proposed, run_id)
+    weighed = weigh_proposal(row, proposed, run_id, *policies_of(row))
     if isinstance(weighed, Seen):
-        told = first(sql.ACTION_JSON, action=weighed.action)[0]
-        return REPLAYED, admission_answer(REPLAYED, action=told, control=row.control)
+        return replayed(weighed.action, row.control)
     judgement, told = weighed.judgement, None
     if judgement.trip is not None:
         breakers.trip(
@@ -66,18 +76,33 @@ def propose(key: bytes, run_id: UUID, proposed: Proposed) -> tuple[Judgement, by
             at=row.now_at,
             evidence=offence(proposed),
         )
+    elif judgement.admission == "held" and weighed.params is not None:
+        if collapse and (twin := asking.twin(row, run_id, proposed)):
+            return replayed(twin, row.control)
+        judgement, told = asking.ask(row, proposed, weighed)
     elif weighed.params is not None:
         told = first(weighed.statement, **weighed.params)[0]
         if judgement.probe is not None:
             probation.lease_probe(judgement.probe)
-        if judgement.admission == "held":
-            action = Action.objects.select_related("agent__team", "run").get(
-                pk=weighed.params["action"]
-            )
-            signals.action_held.send(Action, action=action, queue=request.queue)
+    if told is not None:
         ring(f"run.{run_id}", f"agent.{row.agent_id}", f"agents.{row.team_id}", "agents")
     control = first(sql.CONTROL_JSON, run=run_id)[0]
     return judgement, admission_answer(judgement, action=told, control=control)
+
+
+def replayed(action: Any, control: str) -> tuple[Judgement, bytes]:
+    told = first(sql.ACTION_JSON, action=action)[0]
+    return REPLAYED, admission_answer(REPLAYED, action=told, control=control)
+
+
+def policies_of(row: Any) -> tuple[Policies, bool]:
+    """The policies that facts name, and whether the team works now."""
+    if wanted := policies.missing(row):
+        policies.learn(every(sql.POLICY_DOCUMENTS, ids=wanted))
+    known = policies.in_force(row)
+    if not known.needs_calendar:
+        return known, True
+    return known, policies.works_at(row.now_at, first(sql.CALENDAR, team=row.team_id))
 
 
 def offence(proposed: Proposed) -> dict[str, Any]:
@@ -97,8 +122,8 @@ def offence(proposed: Proposed) -> dict[str, Any]:
 @transaction.atomic
 def claim(key: bytes, action_id: UUID, request: Claim) -> bytes:
     """Take an action for execution, once. Returns the Action as JSON."""
-    row = first(sql.ACTION_FACTS, key=key, action=action_id)
-    params = weigh_claim(row, action_id, request)
+    row = checked_action(first(sql.ACTION_FACTS, key=key, action=action_id))
+    params = weigh_claim(row, action_id, request, *policies_of(row))
     if params is None:
         return bytes(first(sql.ACTION_JSON, action=action_id)[0], "utf-8")
     told = first(sql.WRITE_CLAIM, **params)[0]
@@ -146,13 +171,6 @@ def settle(key: bytes, action_id: UUID, request: Settle) -> bytes:
     return b'{"action":%s,"control":%s}' % (told.encode(), control.encode())
 
 
-def first(statement: str, **params: Any) -> Any:
-    """The first row, on Django's own connection and so in its transaction."""
-    connection.ensure_connection()
-    with connection.connection.cursor(row_factory=namedtuple_row) as cursor:
-        return cursor.execute(statement, params).fetchone()
-
-
 def lock(action: Action | UUID) -> Action:
     """Lock agent, run and action, in the order everybody follows. Raises NotFound."""
     pk = action.pk if isinstance(action, Action) else action
@@ -172,32 +190,40 @@ def approve(
     by: Recordable,
     message: str = "",
     arguments: dict[str, Any] | None = None,
-    valid_until: datetime | None = None,
+    valid_for: timedelta = APPROVAL_VALID,
 ) -> Action:
     """Let a locked, held action go ahead, with `arguments` in place of the proposed ones if given."""
     expect(action, ActionState.HELD)
     now = timezone.now()
-    effective = action.arguments if arguments is None else arguments
     action.state = ActionState.APPROVED
     action.decision = "approved" if arguments is None else "edited"
-    action.approved_arguments = effective
-    action.policy_version = action.agent.policy_version
-    action.approval_digest = approval_digest(
-        agent=str(action.agent_id),
-        run=str(action.run_id),
-        tool=action.tool,
-        arguments=effective,
-        policy_version=action.policy_version,
-    )
-    action.expires_at = valid_until or now + APPROVAL_VALID
+    action.approved_arguments = action.arguments if arguments is None else arguments
+    action.approval_digest = binding(action, action.approved_arguments)
+    action.expires_at = now + valid_for
     return decided(action, by=by, message=message, now=now)
 
 
-def reject(action: Action, *, by: Recordable, message: str, answered: bool = False) -> Action:
-    """Refuse a locked, held action; `message` is read by the model."""
+def binding(action: Action, arguments: dict[str, Any]) -> bytes:
+    """What a yes to these arguments binds, under the policy that judged the action last."""
+    try:
+        return approval_digest(
+            agent=str(action.agent_id),
+            run=str(action.run_id),
+            tool=action.tool,
+            arguments=arguments,
+            policy_version=action.policy_version,
+        )
+    except NotCanonical as error:
+        raise Invalid(f"The arguments cannot be bound exactly: {error}") from error
+
+
+def reject(
+    action: Action, *, by: Recordable, message: str, decision: Decision = Decision.REJECTED
+) -> Action:
+    """Refuse a locked, held action, answer it in words, or ask about it; `message` is read by the model."""
     expect(action, ActionState.HELD)
     action.state = ActionState.REJECTED
-    action.decision = "answered" if answered else "rejected"
+    action.decision = decision
     return decided(action, by=by, message=message, now=timezone.now())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from hashlib import sha256
 from typing import Any
@@ -14,12 +15,17 @@ from audit.errors import Conflict, Invalid
 from audit.record import Recordable, record
 from people.models import Person, Team
 
-from ..models import Action, Agent, AgentKey, AgentState, AgentVersion, Run, Trip
-from ..rules.policy import number
+from ..models import Action, Agent, AgentKey, AgentState, AgentVersion, Run, ToolSchema, Trip
+from ..models.agent import PRODUCTION
+from ..rules.schemas import validator
 from . import action as actions
 from . import breaker as breakers
+from . import policy as policies
 from . import run as runs
 from . import stopping
+
+LARGEST_SCHEMA = 64 * 1024
+"""Characters of JSON."""
 
 
 @transaction.atomic
@@ -29,35 +35,23 @@ def create(
     team: Team,
     by: Recordable | str,
     tools: list[str] | None = None,
-    gates: dict[str, dict[str, str]] | None = None,
+    rules: list[dict[str, Any]] | None = None,
+    environment: str = PRODUCTION,
 ) -> tuple[Agent, str]:
-    """Register an agent with the usual breakers. Returns it and its first key, shown only here.
+    """Register an agent with the usual breakers and a policy. Returns it and its first key, shown only here.
 
-    `tools` None means any tool, in so many words (`["*"]`); see Agent for the shape of `gates`.
+    `tools` None means any tool, in so many words (`["*"]`); `rules` as in a policy's document.
     """
-    checked_gates(gates or {})
     try:
         with transaction.atomic():
-            agent = Agent.objects.create(
-                name=name, team=team, gates=gates or {}, tools=["*"] if tools is None else tools
-            )
+            agent = Agent.objects.create(name=name, team=team, environment=environment)
     except IntegrityError as error:
         raise Conflict(f"{team} has an agent called {name} already.") from error
     breakers.install_defaults(agent)
-    record(
-        "agent.created",
-        actor=by,
-        about=agent,
-        summary=f"{name} joined {team}",
-        data={"tools": agent.tools, "gates": agent.gates},
-    )
+    record("agent.created", actor=by, about=agent, summary=f"{name} joined {team}")
+    document = {"tools": ["*"] if tools is None else tools, "rules": rules or []}
+    policies.write(policies.of_agent(agent), document, by=by, why="How it was registered.")
     return agent, issue_key(agent, by=by, label="first key")[1]
-
-
-def checked_gates(gates: dict[str, dict[str, str]]) -> None:
-    for tool, gate in gates.items():
-        if gate and (set(gate) != {"argument", "over"} or number(gate["over"]) is None):
-            raise Invalid(f"The gate of {tool} needs an argument and a number to be over.")
 
 
 def issue_key(agent: Agent, *, by: Recordable | str, label: str = "") -> tuple[AgentKey, str]:
@@ -105,8 +99,14 @@ def register_version(
     model: str,
     deployed_by: str,
     metadata: dict[str, Any],
+    schemas: dict[str, dict[str, Any]] | None = None,
 ) -> tuple[AgentVersion, bool]:
-    """What was deployed, once per label. What it declares is shown; it widens no permission."""
+    """What was deployed, once per label. What it declares is shown; it widens no permission.
+
+    `schemas` are JSON Schemas of the tools' arguments; people's forms are made from the newest.
+    """
+    for tool, schema in (schemas or {}).items():
+        describe(agent, tool, schema)
     version, made = AgentVersion.objects.get_or_create(
         agent=agent,
         label=label,
@@ -120,6 +120,21 @@ def register_version(
     if made:
         record("version.registered", actor=agent, about=version, summary=f"{agent} {label}")
     return version, made
+
+
+def describe(agent: Agent, tool: str, schema: dict[str, Any]) -> None:
+    """Keep the newest schema of a tool. Raises Invalid when it is none."""
+    if len(json.dumps(schema)) > LARGEST_SCHEMA:
+        raise Invalid(f"schemas: that of {tool} is larger than {LARGEST_SCHEMA // 1024} KiB.")
+    try:
+        validator(schema)
+    except Invalid as error:
+        raise Invalid(f"schemas: {tool}: {error.detail}") from error
+    ToolSchema.objects.update_or_create(
+        agent=agent,
+        tool=tool,
+        defaults={"schema": schema, "description": str(schema.get("description", ""))},
+    )
 
 
 @transaction.atomic

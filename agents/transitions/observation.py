@@ -104,7 +104,7 @@ def as_action(run: Run, one: Observation, now: datetime) -> Action:
         digest=digest,
         state=ActionState(one.outcome),
         gated=False,
-        policy_version=run.agent.policy_version,
+        on_behalf_of=run.on_behalf_of,
         input_tokens=one.input_tokens,
         output_tokens=one.output_tokens,
         cost_usd=one.cost_usd,

@@ -28,6 +28,7 @@ def start(
     name: str,
     key: str = "",
     version: str = "",
+    on_behalf_of: str = "",
     metadata: dict[str, Any] | None = None,
     trace_url: str = "",
 ) -> tuple[Run, bool]:
@@ -47,6 +48,7 @@ def start(
         name=name,
         key=key,
         version=version_of(agent, version),
+        on_behalf_of=on_behalf_of,
         metadata=metadata or {},
         trace_url=trace_url,
     )

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import re
 from argparse import ArgumentParser
+from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from agents.models import Agent, AgentKey
+from agents.models.agent import PRODUCTION
+from agents.rules.breakers import plain
 from agents.transitions import agent as agents
 from audit.errors import Refused
 from people.models import Team
 
 BY = "command"
-GATE = re.compile(r"(?P<tool>[^:\s]+)(?::(?P<argument>[^>\s]+)>(?P<over>[0-9.]+))?")
+GATE = re.compile(r"(?P<tool>[^:\s]+)(?::(?P<argument>[^>\s]+)>(?P<over>[0-9]+(?:[.][0-9]+)?))?")
 
 
 class Command(BaseCommand):
@@ -39,6 +42,9 @@ class Command(BaseCommand):
             default=[],
             metavar="TOOL[:ARGUMENT>LIMIT]",
             help="a tool that needs a person, always or over a limit (repeat)",
+        )
+        create.add_argument(
+            "--environment", default=PRODUCTION, help="where it acts; policies may depend on it"
         )
         create.add_argument("--json", action="store_true")
         for verb, words in (
@@ -64,17 +70,25 @@ class Command(BaseCommand):
     @transaction.atomic
     def create(self, *, name: str, team: str, **options: Any) -> tuple[Any, str]:
         owner, _ = Team.objects.get_or_create(name=team)
-        gates = dict(parsed_gate(text) for text in options["approve"])
-        agent, key = agents.create(name, team=owner, by=BY, tools=options["tools"], gates=gates)
+        agent, key = agents.create(
+            name,
+            team=owner,
+            by=BY,
+            tools=options["tools"],
+            rules=[rule_of(text) for text in options["approve"]],
+            environment=options["environment"],
+        )
+        document = agent.policy.document
         told = {
             "id": str(agent.pk),
             "name": name,
             "team": team,
+            "environment": agent.environment,
             "key": key,
-            "tools": agent.tools,
-            "gates": agent.gates,
+            "tools": document["tools"],
+            "rules": document["rules"],
         }
-        tools = "any tool" if agent.may_use_any_tool else ", ".join(agent.tools)
+        tools = "any tool" if "*" in document["tools"] else ", ".join(document["tools"])
         return told, f"{name} of {team} may use {tools}.\nIts key, shown only now: {key}"
 
     @transaction.atomic
@@ -100,13 +114,21 @@ class Command(BaseCommand):
         return told, "\n".join(lines) or "No agents yet: manage.py agent create NAME"
 
 
-def parsed_gate(text: str) -> tuple[str, dict[str, str]]:
+def rule_of(text: str) -> dict[str, Any]:
+    """`TOOL` or `TOOL:ARGUMENT>LIMIT` as a rule: what cannot be read as a number needs a person, too."""
     gate = GATE.fullmatch(text)
     if gate is None:
         raise CommandError(f"{text} is no gate: write TOOL or 'TOOL:ARGUMENT>LIMIT'.")
-    if gate["argument"] is None:
-        return gate["tool"], {}
-    return gate["tool"], {"argument": gate["argument"], "over": gate["over"]}
+    tool, argument = gate["tool"], gate["argument"]
+    rule: dict[str, Any] = {"name": f"{tool} needs a person", "tools": [tool], "then": "approve"}
+    if argument is None:
+        return rule | {"because": f"{tool} always needs a person."}
+    limit = Decimal(gate["over"])
+    stake = f"double(args[{json.dumps(argument)}])"
+    return rule | {
+        "when": f"{stake} > {float(limit)} || {stake} < 0.0",
+        "because": f"{tool} needs a person when {argument} is over {plain(limit)}.",
+    }
 
 
 def found(name: str, team: str) -> Agent:

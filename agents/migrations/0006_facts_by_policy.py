@@ -1,0 +1,24 @@
+"""The functions that read facts, now with the policies in force."""
+
+from pathlib import Path
+
+from django.db import migrations
+
+FACTS = Path(__file__).parent.parent / "sql" / "facts.sql"
+
+DROP = """
+drop function if exists agents_action_facts, agents_admission_facts, agents_action_json,
+    agents_control_json, agents_breakers_json, agents_breaker_value, agents_policies;
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("agents", "0005_gates_become_policies")]
+
+    operations = [
+        migrations.RemoveField(model_name="agent", name="gates"),
+        migrations.RemoveField(model_name="agent", name="policy_version"),
+        migrations.RemoveField(model_name="agent", name="tools"),
+        migrations.RunSQL(DROP, migrations.RunSQL.noop),
+        migrations.RunSQL(FACTS.read_text(), DROP),
+    ]

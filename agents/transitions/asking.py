@@ -1,0 +1,117 @@
+"""proposed → held, or answered from memory: asking a person, once, and not about what was answered before"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from audit.errors import Invalid
+from audit.record import record
+from people.rules.calendar import add_working
+
+from .. import policies, signals
+from .. import statements as sql
+from ..models import Action, ActionState
+from ..models.action import Decision
+from ..rules.admission import Judgement
+from ..rules.policy import Requirement
+from ..shapes import Proposed
+from ..weighing import Weighed
+from .rows import first
+
+
+def twin(row: Any, run_id: UUID, proposed: Proposed) -> UUID | None:
+    """The same request of this run that waits for a person already, asked under another call id."""
+    return (
+        Action.objects.filter(agent=row.agent_id, run=run_id)
+        .waiting()
+        .filter(state=ActionState.HELD, digest=proposed.digest)
+        .order_by("id")
+        .values_list("pk", flat=True)
+        .first()
+    )
+
+
+def ask(row: Any, proposed: Proposed, weighed: Weighed) -> tuple[Judgement, str]:
+    """Hold it, or give the answer a person gave to the same request before. Returns the Action as JSON."""
+    assert weighed.params is not None
+    requirement = weighed.judgement.requirement or Requirement()
+    if before := rejected_before(row, proposed, requirement):
+        return remember(before, proposed, weighed)
+    params = weighed.params | {
+        "expires_at": deadline(row, proposed, requirement),
+        "revises": asked_about(row, proposed, weighed.params["run"]),
+    }
+    told = first(weighed.statement, **params)[0]
+    action = Action.objects.select_related("agent__team", "run", "revises").get(pk=params["action"])
+    signals.action_held.send(Action, action=action, queue=proposed.request.queue)
+    return weighed.judgement, told
+
+
+def rejected_before(row: Any, proposed: Proposed, requirement: Requirement) -> Action | None:
+    """The same request of this agent that a person rejected not long ago."""
+    since: datetime = row.now_at - requirement.remember
+    return (
+        Action.objects.filter(
+            agent=row.agent_id,
+            digest=proposed.digest,
+            decision=Decision.REJECTED,
+            remembered=None,
+            decided_at__gt=since,
+        )
+        .order_by("-decided_at")
+        .first()
+    )
+
+
+def remember(before: Action, proposed: Proposed, weighed: Weighed) -> tuple[Judgement, str]:
+    """Answer at once: nobody is asked the same twice, however often a model tries."""
+    assert weighed.params is not None
+    words = before.message
+    judgement = replace(
+        weighed.judgement, admission="denied", code="rejected_before", reason=words, requirement=None
+    )
+    params = weighed.params | {
+        "state": ActionState.REJECTED,
+        "code": judgement.code,
+        "state_reason": words,
+        "expires_at": None,
+        "entry_kind": "action.remembered",
+    }
+    first(sql.WRITE_DENIAL, **params)
+    Action.objects.filter(pk=params["action"]).update(
+        decision=Decision.REJECTED,
+        message=words,
+        decided_by=before.decided_by,
+        decided_at=params["now"],
+        delivered_at=params["now"],
+        remembered=before,
+    )
+    return judgement, first(sql.ACTION_JSON, action=params["action"])[0]
+
+
+def deadline(row: Any, proposed: Proposed, requirement: Requirement) -> datetime:
+    """When nobody will be waited for any longer: as policy says, else as the agent asked."""
+    within = requirement.within or timedelta(seconds=proposed.request.expires_in_s)
+    if not requirement.working_time:
+        return row.now_at + within  # type: ignore[no-any-return]
+    return add_working(
+        row.now_at, within, policies.hours_of(first(sql.CALENDAR, team=row.team_id))
+    )
+
+
+def asked_about(row: Any, proposed: Proposed, run_id: UUID) -> UUID | None:
+    """The request a person had a question about, of which this is the next version."""
+    asked = Action.objects.filter(agent=row.agent_id, decision=Decision.ASKED, revisions=None)
+    if named := proposed.request.revises:
+        if not asked.filter(pk=named).exists():
+            raise Invalid("revises: no question about that request waits for a new version.")
+        return named
+    return (
+        asked.filter(run=run_id, tool=proposed.request.tool)
+        .order_by("-id")
+        .values_list("pk", flat=True)
+        .first()
+    )
