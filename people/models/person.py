@@ -158,6 +158,12 @@ class Person(AbstractBaseUser):
     def decides_for(self, team_id: UUID) -> bool:
         return bool(self.roles_in(team_id) & DECIDES)
 
+    def administers(self, other: Person) -> bool:
+        """Admin of every team, or of all the teams the other has a role in."""
+        if self.roles.get(None) == Role.ADMIN:
+            return True
+        return bool(other.roles) and all(self.roles.get(t) == Role.ADMIN for t in other.roles)
+
     @property
     def reads_record(self) -> bool:
         return bool(set(self.roles.values()) & READS_RECORD)

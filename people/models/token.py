@@ -14,6 +14,7 @@ from audit.ids import new_id
 from .person import Person
 
 LONGEST_LIFE = timedelta(days=366)
+NOTED_EVERY = timedelta(minutes=1)
 
 
 class Scope(models.TextChoices):
@@ -76,3 +77,6 @@ class PersonalToken(models.Model):
 
     def is_over(self, now: datetime) -> bool:
         return self.expires_at <= now
+
+    def is_use_worth_noting(self, now: datetime) -> bool:
+        return self.last_used_at is None or now - self.last_used_at >= NOTED_EVERY

@@ -1,4 +1,4 @@
-"""`manage.py person create NAME --role ROLE`: adds someone who watches."""
+"""`manage.py person create|token NAME …`: adds someone who watches, and makes tokens for their scripts."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from people.models import Person, Role, Team
+from audit.errors import Refused
+from people.models import Person, Role, Scope, Team
 from people.transitions import person as transitions
+from people.transitions import token as tokens
 
 LONGEST_NAME = 80
 
 
 class Command(BaseCommand):
-    help = "Adds people. The password is read from standard input, asked for, or chosen through a one-time link."
+    help = "Adds people and makes personal tokens. A password is read from standard input, asked for, or chosen through a one-time link."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="create")
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="create|token")
         create = verbs.add_parser("create", help="add a person")
         create.add_argument("name", metavar="NAME", help="what they sign in with")
         create.add_argument("--role", required=True, help=", ".join(Role.values))
@@ -36,8 +38,26 @@ class Command(BaseCommand):
             "--link", action="store_true", help="print a link where they choose a password, once"
         )
         create.add_argument("--json", action="store_true", help="answer as one line of JSON")
+        token = verbs.add_parser("token", help="make a token for the operators' API; printed once")
+        token.add_argument("name", metavar="NAME", help="whose it is")
+        token.add_argument(
+            "--scope",
+            action="append",
+            dest="scopes",
+            choices=Scope.values,
+            help="what it may do (repeat); default: read and decide",
+        )
+        token.add_argument("--days", type=int, default=90, help="how long it works, 365 at most")
+        token.add_argument("--label", default="command line", help="what it is for")
+        token.add_argument("--json", action="store_true", help="answer as one line of JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            getattr(self, options["verb"])(**options)
+        except Refused as refusal:
+            raise CommandError(refusal.detail) from refusal
+
+    def create(self, **options: Any) -> None:
         name = named(options["name"])
         role, team = role_of(options["role"]), team_of(options["team"])
         password = None if options["link"] else self._password(name)
@@ -51,6 +71,25 @@ class Command(BaseCommand):
         if options["link"]:
             made["link"] = link_for(person)
         self.stdout.write(json.dumps(made) if options["json"] else sentence(made))
+
+    def token(
+        self, *, name: str, scopes: list[str] | None, days: int, label: str, **options: Any
+    ) -> None:
+        token, secret = tokens.issue(
+            person_of(name),
+            label=label,
+            scopes=scopes or list(Scope.values),
+            days=days,
+            by="command",
+        )
+        made = {
+            "id": str(token.pk),
+            "token": secret,
+            "scopes": token.scopes,
+            "expires_at": token.expires_at.isoformat(),
+        }
+        words = f"{name}'s token, shown only now, works for {days} days: {secret}"
+        self.stdout.write(json.dumps(made) if options["json"] else words)
 
     def _password(self, name: str) -> str:
         """From standard input when something is piped into it, else from a prompt that does not show it."""
@@ -78,6 +117,13 @@ def named(text: str) -> str:
     if Person.objects.filter(name__iexact=name).exists():
         raise CommandError(f"There is already someone called {name}.")
     return name
+
+
+def person_of(name: str) -> Person:
+    person = Person.objects.filter(name=name).first()
+    if person is None:
+        raise CommandError(f"There is nobody called {name}.")
+    return person
 
 
 def role_of(text: str) -> Role:
