@@ -8,6 +8,8 @@ from watchfloor.client import Client
 from watchfloor.errors import (
     Answered,
     ApiError,
+    Asked,
+    BindingBroken,
     Cancelled,
     Conflict,
     Denied,
@@ -15,6 +17,7 @@ from watchfloor.errors import (
     HandedOver,
     OutcomeUnknown,
     Paused,
+    PolicyChanged,
     Refused,
     Rejected,
     ResultNotStored,
@@ -45,6 +48,7 @@ from watchfloor.models import (
 )
 from watchfloor.options import Backoff
 from watchfloor.run import Run
+from watchfloor.schemas import schema_of
 
 __all__ = [
     "Action",
@@ -52,10 +56,12 @@ __all__ = [
     "Answered",
     "ApiError",
     "Approval",
+    "Asked",
     "AsyncApproval",
     "AsyncClient",
     "AsyncRun",
     "Backoff",
+    "BindingBroken",
     "Cancelled",
     "Client",
     "Conflict",
@@ -69,6 +75,7 @@ __all__ = [
     "NotFound",
     "OutcomeUnknown",
     "Paused",
+    "PolicyChanged",
     "Refused",
     "Rejected",
     "ResultNotStored",
@@ -88,4 +95,5 @@ __all__ = [
     "Version",
     "VersionConflict",
     "WatchfloorError",
+    "schema_of",
 ]

@@ -15,8 +15,9 @@ from watchfloor.async_io import AsyncIO
 from watchfloor.async_run import AsyncRun
 from watchfloor.core import Core, ask, where
 from watchfloor.flows import reporting
-from watchfloor.models import Json, OnUnreachable, Review, Version
+from watchfloor.models import Json, OnUnbound, OnUnreachable, Review, Version
 from watchfloor.outbox import Outbox
+from watchfloor.schemas import schemas_of
 from watchfloor.state import RunState
 
 CLOSING = 5.0
@@ -37,12 +38,13 @@ class AsyncClient:
         timeout: float = 10.0,
         patience: float = 15.0,
         on_unreachable: OnUnreachable = "closed",
+        on_unbound: OnUnbound = "closed",
         buffer_path: str | Path | None = None,
         buffer_size: int = 10_000,
     ) -> None:
         url, api_key = where(url, api_key)
         outbox = Outbox(buffer_size, buffer_path)
-        self._core = Core(url, api_key, timeout, patience, on_unreachable, outbox)
+        self._core = Core(url, api_key, timeout, patience, on_unreachable, outbox, on_unbound)
         self._io = AsyncIO(self._core)
         self._runs: weakref.WeakSet[AsyncRun] = weakref.WeakSet()
         self._flusher: asyncio.Task[None] | None = None
@@ -56,12 +58,14 @@ class AsyncClient:
         key: str | None = None,
         version: str | None = None,
         metadata: Mapping[str, Json] | None = None,
+        on_behalf_of: str | None = None,
         trace_url: str | None = None,
         interrupts: tuple[type[BaseException], ...] = (),
         watch: bool = True,
     ) -> AsyncRun:
         """A run to enter. With a `key`, the unfinished run of that key is continued.
 
+        `on_behalf_of`: the person whose wish this is, who must not decide about it.
         `watch=False` spends no connection on noticing a stop during a long step.
         """
         state = RunState(
@@ -69,6 +73,7 @@ class AsyncClient:
             key=key,
             version=version,
             metadata=metadata,
+            on_behalf_of=on_behalf_of,
             trace_url=trace_url,
             interrupts=interrupts,
         )
@@ -90,11 +95,15 @@ class AsyncClient:
         label: str,
         *,
         tools: Sequence[str] | None = None,
+        schemas: Mapping[str, Any] | None = None,
         model: str | None = None,
         deployed_by: str | None = None,
         metadata: Mapping[str, Json] | None = None,
     ) -> Version:
-        """Say what is deployed. `tools` is the list this version may use; None: any."""
+        """Say what is deployed. `tools` is the list this version may use; None: any.
+
+        `schemas`: what tools take, by name, as anything that `schema_of` reads; people get a form.
+        """
         return await self._io.run(
             ask(
                 self._core,
@@ -102,6 +111,7 @@ class AsyncClient:
                     {
                         "label": label,
                         "tools": None if tools is None else list(tools),
+                        "schemas": None if schemas is None else schemas_of(schemas),
                         "model": model,
                         "deployed_by": deployed_by,
                         "metadata": dict(metadata) if metadata else None,

@@ -15,9 +15,10 @@ from watchfloor import protocol
 from watchfloor.approval import Approval
 from watchfloor.core import Core, ask, where
 from watchfloor.flows import reporting
-from watchfloor.models import Json, OnUnreachable, Review, Version
+from watchfloor.models import Json, OnUnbound, OnUnreachable, Review, Version
 from watchfloor.outbox import Outbox
 from watchfloor.run import Run
+from watchfloor.schemas import schemas_of
 from watchfloor.state import RunState
 from watchfloor.sync_io import SyncIO
 
@@ -39,12 +40,13 @@ class Client:
         timeout: float = 10.0,
         patience: float = 15.0,
         on_unreachable: OnUnreachable = "closed",
+        on_unbound: OnUnbound = "closed",
         buffer_path: str | Path | None = None,
         buffer_size: int = 10_000,
     ) -> None:
         url, api_key = where(url, api_key)
         outbox = Outbox(buffer_size, buffer_path)
-        self._core = Core(url, api_key, timeout, patience, on_unreachable, outbox)
+        self._core = Core(url, api_key, timeout, patience, on_unreachable, outbox, on_unbound)
         self._io = SyncIO(self._core)
         self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
         self._flusher: threading.Thread | None = None
@@ -61,12 +63,14 @@ class Client:
         key: str | None = None,
         version: str | None = None,
         metadata: Mapping[str, Json] | None = None,
+        on_behalf_of: str | None = None,
         trace_url: str | None = None,
         interrupts: tuple[type[BaseException], ...] = (),
         watch: bool = True,
     ) -> Run:
         """A run to enter. With a `key`, the unfinished run of that key is continued.
 
+        `on_behalf_of`: the person whose wish this is, who must not decide about it.
         `watch=False` spends no connection on noticing a stop during a long step.
         """
         state = RunState(
@@ -74,6 +78,7 @@ class Client:
             key=key,
             version=version,
             metadata=metadata,
+            on_behalf_of=on_behalf_of,
             trace_url=trace_url,
             interrupts=interrupts,
         )
@@ -95,11 +100,15 @@ class Client:
         label: str,
         *,
         tools: Sequence[str] | None = None,
+        schemas: Mapping[str, Any] | None = None,
         model: str | None = None,
         deployed_by: str | None = None,
         metadata: Mapping[str, Json] | None = None,
     ) -> Version:
-        """Say what is deployed. `tools` is the list this version may use; None: any."""
+        """Say what is deployed. `tools` is the list this version may use; None: any.
+
+        `schemas`: what tools take, by name, as anything that `schema_of` reads; people get a form.
+        """
         return self._io.run(
             ask(
                 self._core,
@@ -107,6 +116,7 @@ class Client:
                     {
                         "label": label,
                         "tools": None if tools is None else list(tools),
+                        "schemas": None if schemas is None else schemas_of(schemas),
                         "model": model,
                         "deployed_by": deployed_by,
                         "metadata": dict(metadata) if metadata else None,

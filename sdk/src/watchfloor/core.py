@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from watchfloor.effects import Bell, Flow, Send
 from watchfloor.errors import Unreachable
-from watchfloor.models import OnUnreachable
+from watchfloor.models import OnUnbound, OnUnreachable
 from watchfloor.protocol import Lost, Passing, Request, understand
 from watchfloor.retries import for_transport, persistently
 
@@ -38,6 +38,7 @@ class Core:
     patience: float
     on_unreachable: OnUnreachable
     outbox: Outbox
+    on_unbound: OnUnbound = "closed"
     closed: Bell = field(default_factory=Bell)
     run_ids: dict[str, str] = field(default_factory=dict)
     """Run key → id, for reports that were written before their run could be opened."""

@@ -47,6 +47,12 @@ class VersionConflict(Conflict):
         return int(self.body.get("current_version", 0))
 
 
+class PolicyChanged(Conflict):
+    """The rules became stricter since, and do not let it go ahead as it was allowed: propose it again."""
+
+    action: Action | None = None
+
+
 class Stopped(WatchfloorError):
     """The agent must not go on now."""
 
@@ -73,7 +79,7 @@ class Refused(WatchfloorError):
 
 
 class Denied(Refused):
-    """A rule forbids it, whoever asks: `code` is `tool_not_listed` or `policy`."""
+    """A rule forbids it, whoever asks: `code` is `tool_not_listed` or `policy`, `reason` says why."""
 
     def __init__(self, code: str, reason: str = "", action: Action | None = None):
         super().__init__(reason or code, action)
@@ -82,11 +88,28 @@ class Denied(Refused):
 
 
 class Rejected(Refused):
-    """A person said no; `message` is what they said."""
+    """A person said no; `message` is what they said.
+
+    `remembered`: they said it to the same request before, and nobody was asked again.
+    """
+
+    def __init__(
+        self, message: str = "", action: Action | None = None, *, remembered: bool = False
+    ):
+        super().__init__(message, action)
+        self.remembered = remembered
 
 
 class Answered(Refused):
     """A person answered instead of letting it happen; `message` is the answer."""
+
+
+class Asked(Refused):
+    """A person wants to know something first; `message` is the question.
+
+    Propose it again, changed or not, with the answer as its `reason`: it becomes a new version of
+    this request.
+    """
 
 
 class Expired(Refused):
@@ -133,6 +156,15 @@ class ResultNotStored(WatchfloorError):
     def __init__(self, action: Action):
         super().__init__(f"{action.tool} ({action.call_id}) succeeded, its result was not stored")
         self.action = action
+
+
+class BindingBroken(WatchfloorError):
+    """What was about to run is not what was approved, or nobody can tell. Nothing was run."""
+
+    def __init__(self, action: Action, because: str):
+        super().__init__(f"{action.tool} ({action.call_id}) was not run: {because}")
+        self.action = action
+        self.because = because
 
 
 class Unparseable(WatchfloorError):

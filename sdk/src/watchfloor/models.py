@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ Json = Any
 """Whatever `json.dumps` takes: None, bool, int, float, str, list, dict with str keys."""
 
 OnUnreachable = Literal["closed", "open"]
+OnUnbound = Literal["closed", "open"]
 Kind = Literal["tool", "model", "write"]
 
 M = TypeVar("M")
@@ -74,6 +76,7 @@ class Action:
     """One thing a run wants to do. `arguments` are the effective ones: act on these."""
 
     id: str
+    agent_id: str = ""
     run_id: str = ""
     call_id: str = ""
     kind: str = "tool"
@@ -94,11 +97,33 @@ class Action:
     resume: Json = None
     hold_id: str | None = None
     reason: str | None = None
+    code: str | None = None
+    policy_version: str | int | None = None
+    rule: str | None = None
+    """Name of the rule that decided."""
+    digest: str | None = None
+    """Hex SHA-256 of what an approval allows to run; None before one."""
+    revises: str | None = None
+    """Id of the action this is a new version of."""
+    on_behalf_of: str | None = None
+    votes: dict[str, Any] | None = None
+    """`{"given": 1, "needed": 2}` while it is held."""
 
     @property
     def is_edited(self) -> bool:
-        """A person changed the arguments."""
-        return self.arguments != self.requested_arguments
+        """A person changed the arguments, be it only `1` to `1.0` or to `true`."""
+        return is_changed(self.requested_arguments, self.arguments)
+
+    def was_edited(self, name: str) -> bool:
+        """A person changed this argument, or added it."""
+        if name not in self.requested_arguments:
+            return bool(self.requested_arguments)
+        return is_changed(self.requested_arguments[name], self.arguments.get(name))
+
+    @property
+    def is_approved(self) -> bool:
+        """A person said yes, possibly to other arguments; also once it was used."""
+        return self.decision in ("approved", "edited")
 
     @property
     def lease_ends(self) -> datetime | None:
@@ -193,6 +218,11 @@ def read(noun: type[M], body: Any) -> M:
     if noun is Control:
         values["directives"] = tuple(read(Directive, d) for d in values.get("directives") or ())
     return noun(**values)
+
+
+def is_changed(before: Json, after: Json) -> bool:
+    """Python takes 1, 1.0 and True for equal; as JSON they are three values."""
+    return json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True)
 
 
 def parse_time(text: str | None) -> datetime | None:

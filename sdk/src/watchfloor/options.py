@@ -38,6 +38,10 @@ class ProposalOptions(TypedDict, total=False):
     """Where it waits when it is held; the server's default is `approvals`."""
     expires_in: timedelta | float | None
     """How long it waits before it expires; seconds or a timedelta, 10 s to 30 days."""
+    revises: str | None
+    """Id of the action this is a new version of; the server finds the one a person asked about."""
+    on_behalf_of: str | None
+    """Whose wish it is; nobody decides about their own. By default the run's."""
     resume: Json
     """Opaque JSON handed back with the decision, so that another process finds its way back."""
     estimated_tokens: int | None

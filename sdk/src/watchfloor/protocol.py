@@ -20,6 +20,13 @@ LONG_POLL = 25.0
 """Seconds the server may hold an answer back."""
 
 
+CONFLICTS: dict[str, type[errors.ApiError]] = {
+    "run_finished": errors.RunFinished,
+    "version_conflict": errors.VersionConflict,
+    "policy_changed": errors.PolicyChanged,
+}
+
+
 class Lost(Exception):
     """No answer came: refused, reset, timed out."""
 
@@ -72,9 +79,7 @@ def refusal(reply: Reply) -> errors.WatchfloorError:
     if code in ("terminated", "retired"):
         return errors.Terminated(detail)
     kind = {401: errors.Unauthorized, 409: errors.Conflict}.get(reply.status, errors.ApiError)
-    if code in ("run_finished", "version_conflict"):
-        kind = errors.RunFinished if code == "run_finished" else errors.VersionConflict
-    return kind(reply.status, code, detail, problem)
+    return CONFLICTS.get(code, kind)(reply.status, code, detail, problem)
 
 
 def open_run(body: Mapping[str, Json]) -> Request[RunInfo]:

@@ -29,6 +29,7 @@ class RunState:
         key: str | None = None,
         version: str | None = None,
         metadata: Mapping[str, Json] | None = None,
+        on_behalf_of: str | None = None,
         trace_url: str | None = None,
         interrupts: Interrupts = (),
     ) -> None:
@@ -42,6 +43,7 @@ class RunState:
             "key": self.key,
             "version": version,
             "metadata": dict(metadata) if metadata else None,
+            "on_behalf_of": on_behalf_of,
             "trace_url": trace_url,
         }
         self.info: RunInfo | None = None

@@ -14,10 +14,13 @@ from watchfloor.core import Core, ask
 from watchfloor.effects import Flow, Sleep
 from watchfloor.errors import (
     Answered,
+    Asked,
     Cancelled,
     Conflict,
     Denied,
     Expired,
+    PolicyChanged,
+    Refused,
     Rejected,
     RunFinished,
     StillHeld,
@@ -32,6 +35,9 @@ from watchfloor.protocol import LONG_POLL
 from watchfloor.state import RunState
 
 T = TypeVar("T")
+
+REMEMBERED = "rejected_before"
+"""A person rejected the same request a while ago; it is answered with their words."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,8 @@ def admit(
 ) -> Flow[Action]:
     """The action, claimed by us; or as it stands, when it was proposed before.
 
-    Waits while paused, on probation or held. Raises Denied, Rejected, Answered, Expired, Cancelled,
-    Terminated, RunFinished, Conflict, Unreachable.
+    Waits while paused, on probation or held. Raises Denied, Rejected, Answered, Asked, Expired,
+    Cancelled, Terminated, RunFinished, Conflict, PolicyChanged, Unreachable.
     """
     claiming = {**body, "claim_id": claim.id, "lease_s": claim.lease_s}
     admission = yield from propose(core, run, claiming, patience=patience)
@@ -112,7 +118,7 @@ def propose(
         admission = yield from obeying(run, ask(core, request, patience=patience))
         run.heard(admission.control)
         if admission.admission == "denied":
-            raise Denied(admission.code, admission.reason, admission.action)
+            raise denial(admission)
         if admission.admission != "retry_later":
             return admission
         yield from _later(run, admission)
@@ -149,9 +155,12 @@ def ready(core: Core, run: RunState, action: Action, claim: Claim) -> Flow[Actio
 
 
 def _not_claimed(core: Core, action: Action, refused: Conflict) -> Flow[Action]:
-    """The action as it stands now. Raises Expired, or Denied when it can never be claimed."""
+    """The action as it stands now. Raises Expired, PolicyChanged, or Denied when it never will be."""
     if refused.code == "approval_expired":
         raise Expired(refused.detail, action) from refused
+    if isinstance(refused, PolicyChanged):
+        refused.action = action
+        raise refused
     now = yield from ask(core, protocol.action(action.id))
     if refused.code == "not_claimable" and now.state == action.state:
         raise Denied(refused.code, refused.detail, now) from refused
@@ -178,16 +187,31 @@ def judged(run: RunState, action: Action) -> Action:
     """Raise what a refusing state means; give everything else back."""
     message = action.message or ""
     if action.state == "rejected":
-        kind = Answered if action.decision == "answered" else Rejected
-        raise kind(message, action)
+        raise rejection(action, remembered=action.code == REMEMBERED)
     if action.state == "denied":
-        raise Denied("policy", action.reason or message, action)
+        raise Denied(action.code or "policy", action.reason or message, action)
     if action.state == "expired":
         raise Expired(message, action)
     if action.state == "cancelled" and action.run_id == run.id:
         run.obey()
         raise Cancelled(message, action)
     return action
+
+
+def denial(admission: Admission) -> Refused:
+    """A rule's no; or that of a person, who said it to the same request before."""
+    if admission.code == REMEMBERED and admission.action is not None:
+        return rejection(admission.action, remembered=True)
+    return Denied(admission.code, admission.reason, admission.action)
+
+
+def rejection(action: Action, *, remembered: bool) -> Refused:
+    message = action.message or ""
+    if action.decision == "asked":
+        return Asked(message, action)
+    if action.decision == "answered":
+        return Answered(message, action)
+    return Rejected(message, action, remembered=remembered)
 
 
 def obeying(run: RunState, flow: Flow[T]) -> Flow[T]:

@@ -11,7 +11,7 @@ from watchfloor.core import Core, ask
 from watchfloor.effects import Flow
 from watchfloor.errors import Conflict
 from watchfloor.flows.admitting import Claim, decided, judged, proposal, propose, ready
-from watchfloor.flows.performing import Work, perform
+from watchfloor.flows.performing import Work, bound, perform
 from watchfloor.models import Action
 from watchfloor.state import RunState
 
@@ -41,10 +41,12 @@ def wait(core: Core, run: RunState, action: Action, timeout: float | None) -> Fl
 
 
 def claim(core: Core, run: RunState, action: Action, claim: Claim) -> Flow[Action]:
-    """Take it for execution, once. Raises Conflict (`already_claimed`) and what `wait` raises."""
+    """Take it for execution, once. Raises Conflict (`already_claimed`), PolicyChanged, BindingBroken
+    and what `wait` raises."""
     action = yield from ready(core, run, action, claim)
     if not claim.holds(action):
         raise Conflict(409, "already_claimed", f"this approval is {action.state}")
+    yield from bound(core, run, action, action.arguments)
     return action
 
 

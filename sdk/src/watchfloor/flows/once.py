@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 from watchfloor import protocol
 from watchfloor.core import Core, ask
-from watchfloor.effects import Call, Flow, Sleep
-from watchfloor.errors import Conflict, OutcomeUnknown, ResultNotStored, StepTimeout
+from watchfloor.effects import Call, Flow
+from watchfloor.errors import (
+    Cancelled,
+    Conflict,
+    OutcomeUnknown,
+    PolicyChanged,
+    ResultNotStored,
+    StepTimeout,
+)
 from watchfloor.failures import UNSURE_ON
 from watchfloor.flows.admitting import Claim, admit, proposal
-from watchfloor.flows.control import patiently
 from watchfloor.flows.performing import Work, perform, settle
+from watchfloor.flows.sharing import is_leased, let_go
 from watchfloor.flows.stepping import PROPOSAL_FIELDS, replayed
 from watchfloor.jsonable import digest, is_stored, storable
 from watchfloor.models import Action, Found, Json, NotFound, Usage
@@ -27,8 +32,8 @@ from watchfloor.state import RunState
 Verify = Callable[[str], Any]
 """transaction id → Found(result) or NotFound(); may be async in async code."""
 
-LOOK_AGAIN = 1.0
-"""Seconds between looks at a claim that another process holds."""
+STALE = "The rules became stricter after this was approved; it is proposed again."
+"""Why a write was withdrawn, for people and for the next process that meets it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class Write:
     queue: str | None = None
     expires_in: Any = None
     resume: Json = None
+    revises: str | None = None
+    on_behalf_of: str | None = None
     estimated_tokens: int | None = None
     estimated_cost_usd: Any = None
     trace_url: str | None = None
@@ -92,7 +99,15 @@ def once(core: Core, run: RunState, write: Write) -> Flow[Any]:
         while True:
             number += 1
             claim = Claim.new(lease=write.lease, timeout=write.timeout)
-            action = yield from admit(core, run, write.proposal(number), claim)
+            try:
+                action = yield from admit(core, run, write.proposal(number), claim)
+            except PolicyChanged as stale:
+                yield from _withdraw(core, stale.action, STALE)
+                continue
+            except Cancelled as before:
+                if before.message != STALE:
+                    raise
+                continue
             if claim.holds(action):
                 return (yield from _write(core, run, action, write))
             action = yield from _let_go(core, run, action, write)
@@ -105,7 +120,7 @@ def once(core: Core, run: RunState, write: Write) -> Flow[Any]:
                 if found is not None:
                     return found.result
             elif action.state in ("allowed", "approved"):
-                yield from _withdraw(core, action)
+                yield from _withdraw(core, action, "its run is over")
 
     plan = for_steps(
         write.retries,
@@ -132,17 +147,11 @@ def _write(core: Core, run: RunState, action: Action, write: Write) -> Flow[Any]
 
 def _let_go(core: Core, run: RunState, action: Action, write: Write) -> Flow[Action]:
     """Wait until no living process can be at it any more."""
-    while action.state == "executing" and not write.takeover:
-        ends = action.lease_ends
-        left = 0.0 if ends is None else (ends - datetime.now(timezone.utc)).total_seconds()
-        if left <= 0:
-            return action
-        if not write.wait_for_lease:
-            raise OutcomeUnknown(action, "another process holds the claim")
-        pause = min(left + 0.05, LOOK_AGAIN * (0.75 + random.random() / 2))
-        yield Sleep(pause, run.cancelled)
-        action = yield from patiently(core, run, protocol.action(action.id))
-    return action
+    if write.takeover:
+        return action
+    if not write.wait_for_lease and is_leased(action):
+        raise OutcomeUnknown(action, "another process holds the claim")
+    return (yield from let_go(core, run, action))
 
 
 def _verified(
@@ -165,10 +174,11 @@ def _verified(
     return None
 
 
-def _withdraw(core: Core, action: Action) -> Flow[None]:
-    """Free the key of a claim that a finished run left behind."""
-    with contextlib.suppress(Conflict):
-        yield from ask(core, protocol.cancel(action.id, "its run is over"))
+def _withdraw(core: Core, action: Action | None, reason: str) -> Flow[None]:
+    """Free the key of what a finished run left behind, or of a yes that holds no more."""
+    if action is not None:
+        with contextlib.suppress(Conflict):
+            yield from ask(core, protocol.cancel(action.id, reason))
 
 
 def _tuple(kinds: Tries) -> tuple[type[BaseException], ...]:

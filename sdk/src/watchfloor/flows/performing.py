@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from watchfloor.binding import same, why_not
 from watchfloor.core import Core, logger
 from watchfloor.effects import Call, Flow
-from watchfloor.errors import OutcomeUnknown, Stopped, Unparseable
+from watchfloor.errors import BindingBroken, OutcomeUnknown, Stopped, Unparseable
 from watchfloor.failures import UNSURE_ON, describe, is_interrupt, is_unsure
 from watchfloor.flows.reporting import report
 from watchfloor.jsonable import jsonable, money, storable
@@ -41,12 +42,15 @@ class Work:
         return Call(self.fn, self.positional, arguments, self.timeout, run.cancelled)
 
     def effective(self, action: Action) -> Mapping[str, Any]:
-        """The caller's own objects, except where a person edited them."""
-        mine = self.arguments
+        """The caller's own objects, except where a person edited them or they changed meanwhile."""
         return {
-            name: mine[name] if name in mine and jsonable(mine[name]) == value else value
+            name: value if action.was_edited(name) else self._mine(name, value)
             for name, value in action.arguments.items()
         }
+
+    def _mine(self, name: str, value: Json) -> Any:
+        mine = self.arguments.get(name, value)
+        return mine if same(jsonable(mine), value) else value
 
     def accepted(self, raw: Any) -> Any:
         if self.accept is None:
@@ -64,11 +68,13 @@ def is_careful(action: Action) -> bool:
 
 def perform(core: Core, run: RunState, action: Action, work: Work) -> Flow[Any]:
     """Run it, settle it, give the value. Raises what `fn` raised; OutcomeUnknown when a write may
-    have happened; Terminated when the run was terminated meanwhile."""
+    have happened; BindingBroken; Terminated when the run was terminated meanwhile."""
     run.obey()
+    arguments = work.effective(action)
+    yield from bound(core, run, action, arguments)
     began = time.monotonic()
     try:
-        raw = yield work.call(run, work.effective(action))
+        raw = yield work.call(run, arguments)
     except BaseException as error:
         yield from _went_wrong(core, run, action, work, error, began)
         raise
@@ -84,6 +90,15 @@ def perform(core: Core, run: RunState, action: Action, work: Work) -> Flow[Any]:
     if run.stop is not None and run.stop.kind == "terminated":
         run.obey()
     return value
+
+
+def bound(core: Core, run: RunState, action: Action, arguments: Mapping[str, Any]) -> Flow[None]:
+    """Return when an approval allows exactly this; else settle it as failed, raise BindingBroken."""
+    because = why_not(action, arguments, core.on_unbound)
+    if because:
+        error = BindingBroken(action, because)
+        yield from settle(core, run, action, {"outcome": "failed", "error": describe(error)})
+        raise error
 
 
 def _went_wrong(

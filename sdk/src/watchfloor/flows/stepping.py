@@ -10,12 +10,19 @@ from typing import Any
 
 from watchfloor.core import Core, logger
 from watchfloor.effects import Flow
-from watchfloor.errors import HandedOver, OutcomeUnknown, ResultNotStored, Unreachable
+from watchfloor.errors import (
+    HandedOver,
+    OutcomeUnknown,
+    PolicyChanged,
+    ResultNotStored,
+    Unreachable,
+)
 from watchfloor.failures import describe, is_interrupt
 from watchfloor.flows.admitting import Claim, admit, proposal
 from watchfloor.flows.handing import hand_over
 from watchfloor.flows.opening import unopened
 from watchfloor.flows.performing import Work, is_careful, perform, settle, usage_of
+from watchfloor.flows.sharing import shared
 from watchfloor.jsonable import is_stored, jsonable, storable
 from watchfloor.models import Action, HandOver, Json, OnUnreachable, Usage
 from watchfloor.options import Backoff, Tries
@@ -25,7 +32,7 @@ from watchfloor.state import RunState
 
 PROPOSAL_FIELDS = (
     "subject", "reason", "amount", "currency", "queue", "expires_in", "resume",
-    "estimated_tokens", "estimated_cost_usd", "trace_url",
+    "revises", "on_behalf_of", "estimated_tokens", "estimated_cost_usd", "trace_url",
 )  # fmt: skip
 
 
@@ -61,6 +68,8 @@ class Step:
     queue: str | None = None
     expires_in: Any = None
     resume: Json = None
+    revises: str | None = None
+    on_behalf_of: str | None = None
     estimated_tokens: int | None = None
     estimated_cost_usd: Any = None
     trace_url: str | None = None
@@ -141,6 +150,10 @@ def _tool(core: Core, run: RunState, step: Step, name: str, work: Work) -> Flow[
             claim = Claim.new(lease=step.lease, timeout=work.timeout)
             try:
                 action = yield from _admitted(core, run, step, body, claim)
+                action = yield from shared(core, run, action, claim, str(body["call_id"]))
+            except PolicyChanged as stale:
+                logger.info("%s is proposed again: %s", work.tool, stale.detail)
+                continue
             except Unreachable:
                 if not core.may_go_on_without(step.on_unreachable):
                     raise
