@@ -6,12 +6,15 @@ a signed cookie: that cannot be taken back. One indexed query costs as much as a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.contrib import auth
+from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends import db
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
@@ -23,6 +26,18 @@ from audit.columns import columns, parted
 if TYPE_CHECKING:
     from dashboard.models import Session
     from people.models import Person
+
+
+SIGNED_IN_AT = "signed_in_at"
+"""Kept in the session: when its person last showed who they are."""
+
+
+def note_sign_in(request: HttpRequest, **_: Any) -> None:
+    """Somebody came in, or showed once more who they are: what demands a fresh sign-in looks here."""
+    request.session[SIGNED_IN_AT] = time.time()
+
+
+user_logged_in.connect(note_sign_in, dispatch_uid="note_sign_in")
 
 
 class SessionStore(db.SessionStore):
@@ -52,17 +67,23 @@ class SessionStore(db.SessionStore):
         session: Session
         session, self.person = parted(row, self.get_model_class(), _person_model())
         if self.person is not None:
-            self.person.remember_roles(row[-1])
+            self.person.remember_roles(row[-2])
+            self.person.remember_arrangements(row[-1])
         return session
 
 
 @cache
 def statement() -> str:
-    """Session, person and roles of a key, in one row: read before everything else anybody does."""
+    """Session, person, roles and stand-ins of a key, in one row: read before everything else anybody does."""
     return f"""
     select {columns(SessionStore.get_model_class(), "s")}, {columns(_person_model(), "p")},
            (select json_agg(json_build_array(m.team_id, m.role))
-              from people_membership m where m.person_id = p.id)::text
+              from people_membership m where m.person_id = p.id)::text,
+           (select json_agg(json_build_array(g.id, g.name, t.id, t.name, d.ends_at) order by d.ends_at)
+              from people_delegation d
+              join people_person g on g.id = d.giver_id join people_person t on t.id = d.taker_id
+             where (d.giver_id = p.id or d.taker_id = p.id) and g.is_active
+               and d.ended_at is null and d.starts_at <= now() and d.ends_at > now())::text
       from dashboard_session s left join people_person p on p.id = s.person_id
      where s.session_key = %s and s.expire_date > now()
     """
@@ -86,6 +107,14 @@ class PersonMiddleware:
 
 
 def _person(request: HttpRequest) -> Any:
+    person = _found(request)
+    if person.is_authenticated:
+        signed_in_at = request.session.get(SIGNED_IN_AT)
+        person.signed_in_at = datetime.fromtimestamp(signed_in_at, UTC) if signed_in_at else None
+    return person
+
+
+def _found(request: HttpRequest) -> Any:
     session = request.session
     if session.get(auth.BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS:
         person = getattr(session, "person", None)

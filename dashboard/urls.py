@@ -26,6 +26,8 @@ urlpatterns = [
     # -- coming in, and how one likes it
     path("sign-in/", session.SignIn.as_view(), name="sign-in"),
     path("sign-in/", session.SignIn.as_view(), name="account_login"),  # allauth's name for it
+    path("sign-in/again/", session.SignInAgain.as_view(), name="sign-in-again"),
+    path("sign-in/again/", session.SignInAgain.as_view(), name="account_reauthenticate"),
     path("sign-out/", session.sign_out, name="sign-out"),
     path("switched-off/", session.inactive, name="account_inactive"),
     path("welcome/<str:uid>/<str:token>/", session.welcome, name="welcome"),

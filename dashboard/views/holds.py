@@ -76,12 +76,14 @@ def plain_json(found: Any) -> HttpResponse:
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
-def _page(request: Asked, hold: Hold, *, problem: str = "", status: int = 200) -> HttpResponse:
+def _page(request: Asked, hold: Hold, outcome: attempt | None = None) -> HttpResponse:
     context = _standing(request, hold) | {
-        "problem": problem,
+        "problem": outcome.problem if outcome else "",
+        "problem_code": outcome.code if outcome else "",
         "typed": request.POST,
         "story": pages.story(hold),
     }
+    status = outcome.status if outcome else 200
     return render(request, "hold.html", context | _facts(hold), status=status)
 
 
@@ -146,10 +148,10 @@ def verb(act: Verb) -> Callable[..., HttpResponse]:
             return render(request, "hold.html#follow", {"pk": pk})
         if request.htmx:
             context = _standing(request, pages.standing(pk, request.user))
-            context |= {"problem": outcome.problem, "narrowed": True}
+            context |= {"problem": outcome.problem, "narrowed": True, "problem_code": outcome.code}
             return render(request, "hold.html#refused", context, status=outcome.status)
         whole = pages.whole(pk, request.user)
-        return _page(request, whole, problem=outcome.problem, status=outcome.status)
+        return _page(request, whole, outcome)
 
     return view
 

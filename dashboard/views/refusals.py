@@ -7,16 +7,22 @@ from types import TracebackType
 from django.core.exceptions import PermissionDenied
 
 from audit.errors import Conflict, Invalid, NotFound, Refused
+from people import step_up
 
 NOT_YOURS = "You may look at this, but not decide it: that takes a lead, ops or admin of its team."
 STATUSES: dict[type[Refused], int] = {Conflict: 409, Invalid: 422, NotFound: 404}
+FORBIDDEN = {step_up.CODE}
 
 
 class attempt:  # read aloud: `with attempt() as outcome`
-    """Run a verb inside; a refusal becomes a sentence. `problem` is empty when it did what was asked."""
+    """Run a verb inside; a refusal becomes a sentence. `problem` is empty when it did what was asked.
+
+    `code` tells programs, and pages that know a way out of it (`step_up`), what it was.
+    """
 
     def __init__(self) -> None:
         self.problem = ""
+        self.code = ""
         self.status = 200
 
     @property
@@ -36,8 +42,14 @@ class attempt:  # read aloud: `with attempt() as outcome`
             case PermissionDenied():
                 self.problem, self.status = str(refusal) or NOT_YOURS, 403
             case Refused():
-                self.problem = refusal.detail
-                self.status = next((s for k, s in STATUSES.items() if isinstance(refusal, k)), 400)
+                self.problem, self.code = refusal.detail, refusal.code
+                self.status = status_of(refusal)
             case _:
                 return False
         return True
+
+
+def status_of(refusal: Refused) -> int:
+    if refusal.code in FORBIDDEN:
+        return 403
+    return next((s for k, s in STATUSES.items() if isinstance(refusal, k)), 400)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zoneinfo
 from typing import Any
 
-from allauth.account.views import LoginView
+from allauth.account.views import LoginView, ReauthenticateView
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout
@@ -20,6 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from dashboard.sessions import note_sign_in
 from dashboard.theme import keep_theme
 from people.models import Person
 
@@ -32,6 +33,22 @@ class SignIn(LoginView):  # type: ignore[misc]
     """allauth's, which counts attempts; an answer to wrong input says so by its status, too."""
 
     template_name = "account/sign-in.html"
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_invalid(form)
+        response.status_code = 422
+        return response
+
+
+class SignInAgain(ReauthenticateView):  # type: ignore[misc]
+    """Who is in already shows once more who they are, and goes on where that was asked for."""
+
+    template_name = "account/sign-in-again.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        note_sign_in(self.request)
+        response: HttpResponse = super().form_valid(form)
+        return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_invalid(form)

@@ -333,8 +333,10 @@ def test_a_token_ends(ada: Person) -> None:
     ],
 )
 def test_what_no_token_can_be(more: dict[str, Any], sentence: str, ada: Person) -> None:
+    wanted: dict[str, Any] = {"label": "x", "scopes": ["read"], "by": ada}
+
     with pytest.raises(Invalid, match=sentence):
-        token.issue(ada, **{"label": "x", "scopes": ["read"], "by": ada} | more)
+        token.issue(ada, **wanted | more)
 
 
 def test_the_database_knows_no_longer_life(key: PersonalToken) -> None:
