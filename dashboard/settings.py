@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -229,6 +230,9 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/sign-in/"
+
+WATCHFLOOR_STEP_UP = timedelta(minutes=float(os.environ.get("WATCHFLOOR_STEP_UP_MINUTES", "10")))
+"""How long a sign-in counts as fresh, where a policy demands one."""
 
 ACCOUNT_ADAPTER = "dashboard.sign_in.Adapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
