@@ -42,8 +42,12 @@ def _secret_key() -> str:
 
 DEBUG = _flag("WATCHFLOOR_DEBUG")
 SECRET_KEY = _secret_key()
+SECRET_KEY_FALLBACKS = _words("WATCHFLOOR_SECRET_KEY_FALLBACKS", "")
+"""Former ones: what they signed and sealed is still read."""
 WATCHFLOOR_URL = os.environ.get("WATCHFLOOR_URL", "http://127.0.0.1:8000").rstrip("/")
 """Where people and agents find us; links in notices start with it."""
+WATCHFLOOR_PRIVATE_TARGETS = _words("WATCHFLOOR_PRIVATE_TARGETS", "")
+"""Networks and host names that are not public and webhooks may go to, nevertheless, also over plain http."""
 _address = urlsplit(WATCHFLOOR_URL)
 _https = _address.scheme == "https"
 
@@ -203,6 +207,12 @@ CELERY_BEAT_SCHEDULE = {
     # Sent every two seconds and worthless after two: a worker that was away finds one, not a thousand.
     "agents": {"task": "agents.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
     "reviews": {"task": "reviews.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
+    "outbox": {"task": "audit.tasks.send", "schedule": 1.0, "options": {"expires": 1}},
+    "outbox-old": {
+        "task": "audit.tasks.forget",
+        "schedule": 600.0,
+        "options": {"expires": 300},
+    },
     "sessions": {
         "task": "dashboard.tasks.forget_sessions",
         "schedule": 3600.0,

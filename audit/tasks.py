@@ -1,0 +1,59 @@
+"""The clock: what is due goes out, what is old goes away. Twice is harmless, missed is found next time."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+from celery import shared_task
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from .constants import Constant
+from .models import Delivery, DeliveryState, Endpoint, EndpointState
+from .models.outbox import DEAD_KEPT_FOR, KEPT_FOR
+from .sealed import CannotUnseal
+from .sending import send_due
+
+AT_ONCE = 1000
+PENDING = Constant(DeliveryState.PENDING)
+
+_sending = threading.Lock()
+
+
+@shared_task
+def send() -> None:
+    """Send what is due. One sender a process: it has threads of its own, and other tasks need the rest."""
+    if _sending.acquire(blocking=False):
+        try:
+            send_due()
+        finally:
+            _sending.release()
+
+
+@shared_task
+def forget() -> None:
+    """Remove what is old and what belongs to deleted endpoints; renew seals of a former SECRET_KEY."""
+    now = timezone.now()
+    over = Delivery.objects.exclude(state=PENDING)
+    _clear(over.filter(state=DeliveryState.DELIVERED, closed_at__lt=now - KEPT_FOR))
+    _clear(over.filter(closed_at__lt=now - DEAD_KEPT_FOR))
+    for endpoint in Endpoint.objects.filter(state=EndpointState.DELETED):
+        _clear(endpoint.deliveries.filter(leased_until=None))
+    for endpoint in Endpoint.objects.filter(state=EndpointState.DELETED, deliveries=None):
+        endpoint.delete()
+    for endpoint in Endpoint.objects.iterator():
+        _renew_seal(endpoint)
+
+
+def _clear(old: QuerySet[Delivery]) -> None:
+    while some := list(old.values_list("pk", flat=True)[:AT_ONCE]):
+        Delivery.objects.filter(pk__in=some).delete()
+
+
+def _renew_seal(endpoint: Endpoint) -> None:
+    before = endpoint.secret
+    with contextlib.suppress(CannotUnseal):  # sending says so where people see it
+        if endpoint.renew_seal():
+            same = Endpoint.objects.filter(pk=endpoint.pk, secret=before)
+            same.update(secret=endpoint.secret)
