@@ -7,8 +7,8 @@ from django.db import connection
 from django.utils import timezone
 
 from .models import Action, Breaker, BreakerState
+from .transitions import aap, instance, probation
 from .transitions import action as actions
-from .transitions import probation
 
 AT_ONCE = 200
 KEEP_NARROW_S = 2 * 24 * 3600
@@ -17,12 +17,14 @@ KEEP_WIDE_S = 400 * 24 * 3600
 
 @shared_task
 def sweep() -> None:
-    """Outcomes that never came, probation that is over, buckets nobody looks through any more."""
+    """Outcomes that never came, probation that is over, AAP requests that are due, what nobody needs any more."""
     for action in Action.objects.overdue().order_by("lease_until")[:AT_ONCE]:
         actions.lose(action)
     due = Breaker.objects.filter(state=BreakerState.HALF_OPEN, probation_until__lte=timezone.now())
     for breaker in due.order_by("probation_until")[:AT_ONCE]:
         probation.end(breaker)
+    aap.sweep(AT_ONCE)
+    instance.forget_credentials()
     forget_buckets()
 
 

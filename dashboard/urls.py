@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
 from dashboard.api import api, nowhere
 from dashboard.views import (
@@ -21,6 +21,7 @@ from dashboard.views import (
 urlpatterns = [
     path("api/v1/", api.urls),
     re_path("^api/v1/", nowhere),
+    path("api/aap/", include("agents.aap.urls")),
     path("livez", health.livez),
     path("readyz", health.readyz),
     # -- coming in, and how one likes it

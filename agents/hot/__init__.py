@@ -5,7 +5,17 @@ These doors settle what needs no person; the moment one is needed they roll back
 the ordinary verb.
 """
 
-from .door import app, matches
+from . import aap, door
+from .http import Receive, Scope, Send
 from .pool import shutdown, startup
 
 __all__ = ["app", "matches", "shutdown", "startup"]
+
+
+def matches(scope: Scope) -> bool:
+    """Whether this request is for the hot doors."""
+    return door.matches(scope) or aap.matches(scope)
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    await (door.app if door.matches(scope) else aap.app)(scope, receive, send)

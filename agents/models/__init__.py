@@ -1,5 +1,6 @@
 """Who acts, what they do, and what stops them."""
 
+from .aap import AAPRequest, AAPStatus, Instance, InstanceUpdate, Provisioner
 from .action import Action, ActionState
 from .agent import Agent, AgentKey, AgentState, AgentVersion
 from .breaker import Breaker, BreakerState, Bucket, Condition, Trip
@@ -7,6 +8,8 @@ from .policy import Policy, PolicyVersion, ToolSchema
 from .run import Checkpoint, Directive, Run, RunState
 
 __all__ = [
+    "AAPRequest",
+    "AAPStatus",
     "Action",
     "ActionState",
     "Agent",
@@ -19,8 +22,11 @@ __all__ = [
     "Checkpoint",
     "Condition",
     "Directive",
+    "Instance",
+    "InstanceUpdate",
     "Policy",
     "PolicyVersion",
+    "Provisioner",
     "Run",
     "RunState",
     "ToolSchema",
