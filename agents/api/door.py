@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Schema
@@ -69,6 +69,7 @@ class AgentsAPI(NinjaAPI):
         self.add_exception_handler(Refused, self.on_refused)
         self.add_exception_handler(ValidationError, self.on_invalid)
         self.add_exception_handler(AuthenticationError, self.on_stranger)
+        self.add_exception_handler(PermissionDenied, self.on_forbidden)
         self.add_exception_handler(Http404, self.on_missing)
         self.add_exception_handler(HttpError, self.on_http_error)
         self.add_exception_handler(RequestDataTooBig, self.on_too_large)
@@ -89,6 +90,9 @@ class AgentsAPI(NinjaAPI):
         return problem(
             "unauthorized", "Send a working agent's key as 'Authorization: Bearer wf_…'."
         )
+
+    def on_forbidden(self, request: HttpRequest, error: Any) -> HttpResponse:
+        return problem("forbidden", str(error) or "This takes another role.")
 
     def on_missing(self, request: HttpRequest, error: Any) -> HttpResponse:
         return problem("not_found", "This agent has nothing of that name.")

@@ -25,6 +25,8 @@ NO_STORE = (b"cache-control", b"no-store")
 STATUS = {
     "malformed_json": 400,
     "unauthorized": 401,
+    "forbidden": 403,
+    "step_up": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "too_large": 413,
@@ -37,6 +39,7 @@ STATUS = {
 TITLES = {
     400: "Malformed JSON",
     401: "Unauthorized",
+    403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
     409: "Conflict",
