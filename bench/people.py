@@ -9,6 +9,7 @@ from http.client import HTTPConnection
 import httpx
 
 from agents.models import Agent, Run
+from agents.rules.policy.shorthand import always
 from agents.transitions import agent as agents
 from agents.transitions import run as runs
 from people.models import Person, Role, Team
@@ -29,7 +30,7 @@ def lead() -> Person:
 
 def agent(name: str, *, gated: bool = False) -> tuple[Agent, Run, str]:
     """An agent with a run and its key; `gated`: its tool always needs a person."""
-    made, key = agents.create(name, team=team(), by="bench", gates={"pay": {}} if gated else {})
+    made, key = agents.create(name, team=team(), by="bench", rules=[always("pay")] if gated else [])
     made.breakers.all().update(limit=10**9)
     return made, runs.start(made, name="bench")[0], key
 

@@ -17,6 +17,7 @@ from typing import Any
 from django.db import transaction
 
 from agents.models import Agent, AgentKey
+from agents.rules.policy.shorthand import over
 from agents.transitions import agent as agents
 from dashboard.embedded.runtime import PROJECT, private_file
 from people.models import Membership, Person, Role, Team
@@ -42,7 +43,7 @@ class Example:
     name: str
     team: str
     tools: list[str]
-    gates: dict[str, dict[str, str]]
+    rules: list[dict[str, Any]]
     arguments: list[str]
     env: dict[str, str] = field(default_factory=dict)
 
@@ -55,7 +56,7 @@ def examples(data: Path) -> list[Example]:
             "support-triage",
             "support",
             ["classify", "classify.keywords", "ticket.file", "refund.issue", "refusal.record"],
-            {"refund.issue": {"argument": "amount", "over": "50"}},
+            [over("refund.issue", "amount", 50)],
             ["-m", "triage", "--input", str(sample), "--store", str(data / "triage.sqlite3")]
             + ["--forever", "--pace", "2.5", "--loop-on", "s-24"],
         ),
@@ -63,7 +64,7 @@ def examples(data: Path) -> list[Example]:
             "rebalancer",
             "trading",
             ["trade.place", "ledger.debit", "ledger.credit"],
-            {"trade.place": {"argument": "notional", "over": "10000"}},
+            [over("trade.place", "notional", 10_000)],
             ["-m", "rebalancer", "--store", str(data / "broker.sqlite3")]
             + ["--forever", "--pace", "120"],
         ),
@@ -121,7 +122,7 @@ def _agent(
             team=teams[example.team],
             by=BY,
             tools=example.tools,
-            gates=example.gates,
+            rules=example.rules,
         )
     elif agent.is_retired:
         return None

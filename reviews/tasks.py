@@ -13,6 +13,9 @@ AT_ONCE = 200
 
 @shared_task
 def sweep() -> None:
-    """Expire what nobody answered in time."""
-    for hold in Hold.objects.due(timezone.now()).order_by("expires_at")[:AT_ONCE]:
+    """Remind of what waits long, expire or escalate what nobody answered in time."""
+    now = timezone.now()
+    for hold in Hold.objects.to_remind(now).order_by("remind_at")[:AT_ONCE]:
+        holds.remind(hold)
+    for hold in Hold.objects.due(now).order_by("expires_at")[:AT_ONCE]:
         holds.expire(hold)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from agents.models import Agent, Run
+from agents.rules.policy.shorthand import over
 from agents.transitions import agent as agents
 from agents.transitions import run as runs
 from people.models import Person, Role, Team
@@ -57,7 +58,7 @@ def scout_with_key(support: Team) -> tuple[Agent, str]:
         team=support,
         by="test",
         tools=["search", "mail.read", "refund.issue", "model"],
-        gates={"refund.issue": {"argument": "amount", "over": "50"}},
+        rules=[over("refund.issue", "amount", 50)],
     )
 
 

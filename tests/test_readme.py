@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from agents.models import Agent
+from agents.rules.policy.shorthand import over
 from agents.transitions import agent as agents
 from dashboard.embedded.runtime import PROJECT
 from people.models import Person, Team
@@ -34,9 +35,9 @@ def test_the_ten_lines_wait_for_a_person(
     live: str, support: Team, ada: Person, lines: str, answer: str, printed: str
 ) -> None:
     _, key = agents.create(
-        "payer", team=support, by="test", gates={"refund": {"argument": "amount", "over": "50"}}
+        "payer", team=support, by="test", rules=[over("refund", "amount", 50)]
     )
-    assert Agent.objects.get().may_use_any_tool
+    assert Agent.objects.get().policy.document["tools"] == ["*"]
     told: list[subprocess.CompletedProcess[str]] = []
     program = threading.Thread(
         target=lambda: told.append(

@@ -10,7 +10,7 @@ def rule_of(tool, gate):
     if "argument" not in gate:
         return rule
     stake = f"double(args[{json.dumps(gate['argument'])}])"
-    return rule | {"when": f"{stake} > {float(gate['over'])} || {stake} < 0.0"}
+    return rule | {"when": f"!({stake} >= 0.0 && {stake} <= {float(gate['over'])})"}
 
 
 def gates_to_rules(apps, schema_editor):

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from audit.errors import Invalid
-from audit.record import record
 from people.rules.calendar import add_working
 
 from .. import policies, signals

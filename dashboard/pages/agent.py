@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import Count
 from django.shortcuts import get_object_or_404
 
-from agents.models import Agent, AgentKey, AgentVersion, Breaker, Run, Trip
+from agents.models import Agent, AgentKey, AgentVersion, Breaker, Policy, Run, Trip
 from people.models import Person
 from reviews.models import Hold
 
@@ -82,14 +82,6 @@ def _counts(rows: Any) -> dict[UUID, int]:
 
 
 @dataclass(frozen=True)
-class Gate:
-    """Which calls of a tool need a person, as a sentence."""
-
-    tool: str
-    words: str
-
-
-@dataclass(frozen=True)
 class Consequence:
     """What stopping would touch, in numbers."""
 
@@ -102,14 +94,8 @@ def one(pk: UUID, person: Person) -> Agent:
     return get_object_or_404(Agent.objects.visible_to(person).select_related("team"), pk=pk)
 
 
-def gates(agent: Agent) -> list[Gate]:
-    return [Gate(tool, _gate(gate)) for tool, gate in sorted(agent.gates.items())]
-
-
-def _gate(gate: dict[str, Any]) -> str:
-    if "argument" not in gate:
-        return "always needs a person"
-    return f"needs a person when {gate['argument']} is over {gate.get('over')}, or no number"
+def policy(agent: Agent) -> Policy | None:
+    return Policy.objects.select_related("current", "agent").filter(agent=agent).first()
 
 
 def open_trip(agent: Agent) -> Trip | None:

@@ -116,7 +116,7 @@ def rows(person: Person) -> Any:
     return (
         Hold.objects.visible_to(person)
         .select_related("agent", "queue", "claimed_by")
-        .defer(*BULKY, *(f"agent__{c}" for c in ("tools", "gates", "state_reason")))
+        .defer(*BULKY, "agent__state_reason")
     )
 
 

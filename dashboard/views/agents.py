@@ -84,13 +84,16 @@ def agent(request: Asked, pk: UUID) -> HttpResponse:
 
 def _page(request: Asked, agent: Agent, status: int = 200, **more: Any) -> HttpResponse:
     context = _standing(request, agent) | _gauges(request, agent)
+    policy = pages.policy(agent)
+    tools = policy.document.get("tools", []) if policy else []
     context |= {
         "runs": pages.newest_runs(agent),
         "versions": pages.newest_versions(agent),
         "keys": pages.keys(agent),
-        "gates": pages.gates(agent),
+        "policy": policy,
+        "tools": tools,
         "address": request.build_absolute_uri("/").rstrip("/"),
-        "tool": "look_up" if agent.may_use_any_tool or not agent.tools else agent.tools[0],
+        "tool": "look_up" if not tools or "*" in tools[0] else tools[0],
         "typed": request.POST,
     }
     return render(request, "agent.html", context | more, status=status)

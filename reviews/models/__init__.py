@@ -2,5 +2,15 @@
 
 from .hold import Hold, HoldDecision, HoldKind, HoldState
 from .queue import Queue, QueueCount
+from .vote import Comment, Vote
 
-__all__ = ["Hold", "HoldDecision", "HoldKind", "HoldState", "Queue", "QueueCount"]
+__all__ = [
+    "Comment",
+    "Hold",
+    "HoldDecision",
+    "HoldKind",
+    "HoldState",
+    "Queue",
+    "QueueCount",
+    "Vote",
+]

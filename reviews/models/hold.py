@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
+import pgtrigger
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
@@ -12,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agents.models import Action, Agent, Run, Trip
 from agents.models.visible import VisibleQuerySet, scope_of
+from agents.rules.policy import Requirement
 from audit.constants import Constant
 from audit.ids import new_id
 from people.models import Person, Team
@@ -42,6 +44,7 @@ class HoldDecision(models.TextChoices):
     EDITED = "edited", _("Approved with changes")
     REJECTED = "rejected", _("Rejected")
     ANSWERED = "answered", _("Answered")
+    ASKED = "asked", _("Asked")
     RESUMED = "resumed", _("Resumed")
     MODIFIED = "modified", _("Modified and resumed")
     TERMINATED = "terminated", _("Terminated")
@@ -56,6 +59,7 @@ ANSWERS: dict[str, tuple[HoldDecision, ...]] = {
         HoldDecision.EDITED,
         HoldDecision.REJECTED,
         HoldDecision.ANSWERED,
+        HoldDecision.ASKED,
     ),
     HoldKind.TRIP: (HoldDecision.RESUMED, HoldDecision.MODIFIED, HoldDecision.TERMINATED),
     HoldKind.REVIEW: (HoldDecision.RESOLVED, HoldDecision.RETRIED, HoldDecision.DISCARDED),
@@ -79,6 +83,10 @@ class HoldQuerySet(VisibleQuerySet["Hold"]):
     def due(self, now: datetime) -> Self:
         """Open, not frozen, and past their deadline."""
         return self.filter(state=OPEN, frozen_at=None, expires_at__lte=now)
+
+    def to_remind(self, now: datetime) -> Self:
+        """Open, not frozen, half or nine tenths of their time over, and nobody reminded yet."""
+        return self.filter(state=OPEN, frozen_at=None, remind_at__lte=now)
 
 
 class Hold(models.Model):
@@ -114,6 +122,14 @@ class Hold(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     frozen_at = models.DateTimeField(null=True, blank=True)
     """Since when the deadline stands still, because its agent or run is paused."""
+    revision = models.PositiveIntegerField(default=1)
+    """Counts every change of what is asked; a vote is for one revision."""
+    candidate = models.JSONField(null=True, blank=True)
+    """The arguments as a person changed them, while votes for them are still missing."""
+    votes_needed = models.PositiveSmallIntegerField(default=1)
+    remind_at = models.DateTimeField(null=True, blank=True)
+    reminders = models.PositiveSmallIntegerField(default=0)
+    escalated_at = models.DateTimeField(null=True, blank=True)
 
     objects = HoldQuerySet.as_manager()
 
@@ -141,6 +157,11 @@ class Hold(models.Model):
                 condition=models.Q(state="open", claimed_by__isnull=False),
             ),
             models.Index(fields=["expires_at"], name="hold_due", condition=models.Q(state="open")),
+            models.Index(
+                fields=["remind_at"],
+                name="hold_to_remind",
+                condition=models.Q(state="open", remind_at__isnull=False),
+            ),
             models.Index(
                 fields=["team", "-decided_at", "-id"],
                 name="hold_over",
@@ -175,6 +196,26 @@ class Hold(models.Model):
                 fields=["agent", "key"],
                 condition=models.Q(kind="review"),
                 name="work_is_handed_over_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(votes_needed__gte=1), name="approval_needs_a_vote"
+            ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="approval_has_its_votes",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                condition=pgtrigger.Condition(
+                    "OLD.state <> 'decided' and NEW.decision in ('approved', 'edited')"
+                ),
+                func="""
+                    if (select count(*) from reviews_vote v
+                         where v.hold_id = NEW.id and v.dismissed_at is null) < NEW.votes_needed then
+                        raise exception 'approval % lacks votes', NEW.id using errcode = 'check_violation';
+                    end if;
+                    return NEW;
+                """,
             ),
         ]
 
@@ -225,6 +266,20 @@ class Hold(models.Model):
             and self.claimed_until
             and self.claimed_until > (now or timezone.now())
         )
+
+    @property
+    def requirement(self) -> Requirement:
+        """Whose approval it needs, how soon, and what happens otherwise."""
+        snapshot = self.action.requirement if self.action else None
+        return Requirement.from_dict(snapshot) if snapshot else Requirement()
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What a yes is a yes to: as proposed, or as a person changed it since."""
+        if self.candidate is not None:
+            changed: dict[str, Any] = self.candidate
+            return changed
+        return self.action.arguments if self.action else {}
 
     @property
     def evidence(self) -> dict[str, Any]:

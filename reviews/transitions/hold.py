@@ -1,4 +1,7 @@
-"""open → decided | expired | cancelled; claimed by one person at a time, with a lease"""
+"""open → decided | expired | cancelled; claimed by one person at a time, with a lease
+
+All verbs of a hold can be had from here; voting and time have files of their own.
+"""
 
 from __future__ import annotations
 
@@ -7,72 +10,50 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from agents.models import Action, Agent, Run, Trip
+from agents.models import Trip
+from agents.models.action import Decision
 from agents.models.run import DirectiveKind
 from agents.transitions import action as actions
 from agents.transitions import agent as agents
 from agents.transitions import breaker as breakers
 from agents.transitions import run as runs
-from audit.columns import columns, parted
 from audit.errors import Conflict, Invalid, NotFound
 from audit.record import record
 from people.models import Person
 
-from ..models import Hold, HoldDecision, HoldKind, HoldState
+from ..models import Comment, Hold, HoldDecision, HoldKind
 from ..models.hold import CLAIM_LEASE
-from .opening import close, ring_hold
+from .locking import LONGEST_NOTE, decide, lock, locked, required
+from .opening import ring_hold
+from .timing import escalate, expire, extend, remind
+from .voting import approve, edit
 
-LONGEST_NOTE = 10_000
+__all__ = [
+    "answer",
+    "approve",
+    "ask",
+    "claim",
+    "comment",
+    "discard",
+    "edit",
+    "escalate",
+    "expire",
+    "extend",
+    "modify",
+    "reject",
+    "release",
+    "remind",
+    "resolve",
+    "resume",
+    "retry",
+    "terminate",
+]
+
 LONGEST_TOLD = 16 * 1024
 """Characters of JSON."""
-
-LOCK_AGENT = """
-select 1 from agents_agent a join reviews_hold h on h.agent_id = a.id where h.id = %s
-   for no key update of a
-"""
-
-LOCKED = f"""
-select {columns(Hold, "h")}, {columns(Agent, "a")}, {columns(Run, "r")}, {columns(Action, "x")},
-       {columns(Person, "p")}
-  from reviews_hold h
-  join agents_agent a on a.id = h.agent_id
-  left join agents_run r on r.id = h.run_id
-  left join agents_action x on x.id = h.action_id
-  left join people_person p on p.id = h.claimed_by_id
- where h.id = %s
-   for no key update of h
-"""
-
-
-@transaction.atomic
-def approve(hold: Hold | UUID, *, by: Person, note: str = "") -> Hold:
-    """Let the agent go ahead with what it proposed."""
-    hold = lock(hold, by=by, kind=HoldKind.APPROVAL)
-    assert hold.action is not None
-    actions.approve(hold.action, by=by, message=note)
-    return decide(hold, HoldDecision.APPROVED, by=by, note=note)
-
-
-@transaction.atomic
-def edit(hold: Hold | UUID, *, by: Person, arguments: dict[str, Any], note: str = "") -> Hold:
-    """Let the agent go ahead, with these arguments instead of its own."""
-    hold = lock(hold, by=by, kind=HoldKind.APPROVAL)
-    assert hold.action is not None
-    if not isinstance(arguments, dict):
-        raise Invalid("Arguments must be an object.")
-    before = hold.action.arguments
-    actions.approve(hold.action, by=by, message=note, arguments=arguments)
-    return decide(
-        hold,
-        HoldDecision.EDITED,
-        by=by,
-        note=note,
-        data={"before": before, "after": arguments},
-    )
 
 
 @transaction.atomic
@@ -90,8 +71,33 @@ def answer(hold: Hold | UUID, *, by: Person, note: str) -> Hold:
     hold = lock(hold, by=by, kind=HoldKind.APPROVAL)
     assert hold.action is not None
     words = required(note, "Write the answer the agent should read.")
-    actions.reject(hold.action, by=by, message=words, answered=True)
+    actions.reject(hold.action, by=by, message=words, decision=Decision.ANSWERED)
     return decide(hold, HoldDecision.ANSWERED, by=by, note=note)
+
+
+@transaction.atomic
+def ask(hold: Hold | UUID, *, by: Person, note: str) -> Hold:
+    """Ask the agent something first; its model reads the question and asks again, with a new version."""
+    hold = lock(hold, by=by, kind=HoldKind.APPROVAL)
+    assert hold.action is not None
+    question = required(note, "Write the question the agent should read.")
+    actions.reject(hold.action, by=by, message=question, decision=Decision.ASKED)
+    return decide(hold, HoldDecision.ASKED, by=by, note=note)
+
+
+@transaction.atomic
+def comment(hold: Hold | UUID, *, by: Person, text: str) -> Comment:
+    """Tell the others something about it; whoever sees it may. Agents never read comments."""
+    hold = locked(hold)
+    if not by.sees(hold.team_id):
+        raise NotFound("There is no such hold.")
+    text = required(text, "Write what the others should read.").strip()
+    if len(text) > LONGEST_NOTE:
+        raise Invalid(f"A comment may have {LONGEST_NOTE:,} characters.")
+    said = Comment.objects.create(hold=hold, author=by, text=text)
+    record("hold.commented", actor=by, about=hold, summary=text)
+    ring_hold(hold)
+    return said
 
 
 @transaction.atomic
@@ -218,92 +224,6 @@ def release(hold: Hold | UUID, *, by: Person) -> Hold:
     return hold
 
 
-@transaction.atomic
-def expire(hold: Hold) -> Hold:
-    """Nobody answered in time: the answer is no. Twice is harmless."""
-    hold = locked(hold)
-    now = timezone.now()
-    if not hold.is_open or not hold.is_overdue(now):
-        return hold
-    if hold.kind == HoldKind.APPROVAL and hold.action is not None:
-        actions.expire(hold.action)
-    return close(hold, HoldState.EXPIRED, by="clock", note="Nobody answered in time.")
-
-
-def lock(hold: Hold | UUID, *, by: Person, kind: HoldKind | None = None) -> Hold:
-    """Lock and check: may this person, is it open, does this answer fit. Raises what verbs raise."""
-    hold = locked(hold)
-    if not by.sees(hold.team_id):
-        raise NotFound("There is no such hold.")
-    if not hold.can_be_decided_by(by):
-        raise PermissionDenied("Your role reads here; deciding is for leads, ops and admins.")
-    if hold.state == HoldState.DECIDED:
-        raise Conflict(f"{hold.decider} already {hold.decision} this.")
-    if not hold.is_open:
-        raise Conflict(f"This was {hold.state} by {hold.decider}: {hold.note}")
-    if hold.is_overdue(timezone.now()):
-        raise Conflict("This ran out: nobody answered in time.")
-    if kind is not None and hold.kind != kind:
-        raise Invalid(f"That is no answer to this: it is a {hold.get_kind_display().lower()}.")
-    if hold.is_claimed_by_other(by):
-        raise Conflict(f"{hold.claimed_by} has this.")
-    return hold
-
-
-def locked(hold: Hold | UUID) -> Hold:
-    """Lock the agent, then the hold; read it afresh with what hangs on it.
-
-    Every verb locks the agent first, so nobody else can be at its runs and actions meanwhile.
-    """
-    pk = hold.pk if isinstance(hold, Hold) else hold
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_AGENT, [pk])
-        cursor.execute(LOCKED, [pk])
-        row = cursor.fetchone()
-    if row is None:
-        raise NotFound("There is no such hold.")
-    fresh: Hold
-    fresh, agent, run, action, claimer = parted(row, Hold, Agent, Run, Action, Person)
-    fresh.agent, fresh.run, fresh.action, fresh.claimed_by = agent, run, action, claimer
-    if run is not None:
-        run.agent = agent
-    if action is not None:
-        action.agent, action.run = agent, run
-    return fresh
-
-
-def decide(
-    hold: Hold,
-    decision: HoldDecision,
-    *,
-    by: Person,
-    note: str,
-    was_true: bool | None = None,
-    data: dict[str, Any] | None = None,
-) -> Hold:
-    """Close with a decision, and write it down."""
-    if len(note) > LONGEST_NOTE:
-        raise Invalid(f"A note may have {LONGEST_NOTE:,} characters.")
-    hold.state, hold.decision = HoldState.DECIDED, decision
-    hold.decided_by, hold.decided_at, hold.note = by.record_name, timezone.now(), note
-    hold.claimed_by = hold.claimed_until = None
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """update reviews_hold set state = %s, decision = %s, decided_by = %s, decided_at = %s,
-                      note = %s, claimed_by_id = null, claimed_until = null
-                where id = %s""",
-            [hold.state, hold.decision, hold.decided_by, hold.decided_at, hold.note, hold.pk],
-        )
-    if was_true is not None and hold.trip_id:
-        Trip.objects.filter(pk=hold.trip_id).update(was_true=was_true)
-    facts: dict[str, Any] = {"title": hold.title, **(data or {})}
-    if was_true is not None:
-        facts["was_true"] = was_true
-    record(f"hold.{decision}", actor=by, about=hold, summary=note, data=facts)
-    ring_hold(hold)
-    return hold
-
-
 def answered(hold: Hold, decision: HoldDecision, *, by: Person, note: str) -> Hold:
     """Decide a review and tell the agent."""
     decide(hold, decision, by=by, note=note)
@@ -336,7 +256,3 @@ def trip_of(hold: Hold) -> Trip:
     return Trip.objects.select_related("breaker").get(pk=hold.trip_id)
 
 
-def required(text: str, otherwise: str) -> str:
-    if not text.strip():
-        raise Invalid(otherwise)
-    return text

@@ -13,10 +13,12 @@ from django.db.models import F, OuterRef, Subquery
 from django.utils import timezone
 
 from agents.models import Action, ActionState, Agent, Run, Trip
+from agents.rules.policy import Requirement
 from audit.bell import ring
 from audit.errors import Conflict, Invalid
 from audit.record import Recordable, record
-from people.models import Team
+from people.models import Calendar, Team
+from people.rules.calendar import at_share
 
 from ..models import Hold, HoldKind, HoldState, Queue
 
@@ -42,11 +44,19 @@ def queue_of(team: Team, name: str, otherwise: str = "") -> Queue:
 
 def open_approval(action: Action, *, queue: str) -> Hold:
     """An action waits for a yes. The hold carries the action's id, so that agents know it, too."""
+    requirement = Requirement.from_dict(action.requirement or {})
+    team = action.agent.team
+    hours = Calendar.objects.hours_of(team.pk) if requirement.working_time else None
+    assert action.expires_at is not None
     return opened(
         Hold(
             id=action.pk,
             kind=HoldKind.APPROVAL,
-            queue=queue_of(action.agent.team, queue, APPROVALS),
+            queue=queue_of(team, requirement.queue)
+            if requirement.queue
+            else queue_of(team, queue, APPROVALS),
+            votes_needed=requirement.votes,
+            remind_at=at_share(action.created_at, action.expires_at, 0.5, hours),
             agent=action.agent,
             run=action.run,
             action=action,
@@ -215,7 +225,11 @@ def thaw(trip: Trip, at: datetime) -> None:
         return
     frozen = held_back(trip).exclude(frozen_at=None)
     thawed = list(frozen.values_list("pk", flat=True))
-    frozen.update(expires_at=F("expires_at") + (at - F("frozen_at")), frozen_at=None)
+    frozen.update(
+        expires_at=F("expires_at") + (at - F("frozen_at")),
+        remind_at=F("remind_at") + (at - F("frozen_at")),
+        frozen_at=None,
+    )
     deadline = Hold.objects.filter(pk=OuterRef("pk")).values("expires_at")
     Action.objects.filter(pk__in=thawed, state=ActionState.HELD).update(
         expires_at=Subquery(deadline)

@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from agents.models import Agent, AgentKey
+from agents.rules.policy import shorthand
 
 pytestmark = pytest.mark.django_db
 
@@ -34,8 +35,10 @@ def test_tools_and_gates_are_limits() -> None:
     told("create", "scout", "--tool", "pay", "--tool", "search", "--approve", "pay:amount>50")
 
     agent = Agent.objects.get()
-    assert agent.tools == ["pay", "search"]
-    assert agent.gates == {"pay": {"argument": "amount", "over": "50"}}
+    assert agent.policy.document == {
+        "tools": ["pay", "search"],
+        "rules": [shorthand.over("pay", "amount", 50)],
+    }
 
 
 def test_a_key_can_be_revoked() -> None:

@@ -14,9 +14,12 @@ from agents.rules.admission import judge
 from agents.rules.breakers import first_trip, judge_observed, judge_outcome, judge_proposal, span
 from agents.rules.digest import NotCanonical, approval_digest, item_of, proposal_digest
 from agents.rules.facts import AgentFacts, BreakerFacts, Observed, Outcome, Proposal
-from agents.rules.policy import judge_tool
+from agents.rules.policy import Case, Ruling, compile_policy, judge_policies
+from agents.rules.policy.shorthand import always, over
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
+ALLOWED = Ruling("allow")
+REFUSED = Ruling("deny", rule="no rm", why="Nobody removes.", code="policy")
 
 
 def breaker(condition: str = "repeats", **more: Any) -> BreakerFacts:
@@ -45,8 +48,6 @@ def agent(**more: Any) -> AgentFacts:
         "agent_reason": "",
         "run_state": "running",
         "run_reason": "",
-        "tools": ["search", "pay"],
-        "gates": {"pay": {"argument": "amount", "over": "50"}},
         "now": NOW,
         "breakers": [],
     }
@@ -124,29 +125,33 @@ def test_the_first_breaker_that_opens_is_named() -> None:
         ("search", {}, "allow"),
         ("rm", {}, "deny"),
         ("pay", {"amount": 50}, "allow"),
-        ("pay", {"amount": 50.01}, "ask"),
+        ("pay", {"amount": 50.01}, "approve"),
         ("pay", {"amount": "50"}, "allow"),
-        ("pay", {"amount": "1e3"}, "ask"),
-        ("pay", {"amount": "a lot"}, "ask"),
-        ("pay", {"amount": -1000}, "ask"),
-        ("pay", {"amount": True}, "ask"),
-        ("pay", {"amount": None}, "ask"),
-        ("pay", {"amount": "NaN"}, "ask"),
-        ("pay", {}, "ask"),
-        ("drop", {}, "ask"),
+        ("pay", {"amount": "1e3"}, "approve"),
+        ("pay", {"amount": "a lot"}, "approve"),
+        ("pay", {"amount": -1000}, "approve"),
+        ("pay", {"amount": True}, "approve"),
+        ("pay", {"amount": None}, "approve"),
+        ("pay", {"amount": "NaN"}, "approve"),
+        ("pay", {}, "approve"),
+        ("drop", {}, "approve"),
     ],
 )
-def test_a_tool_is_judged_by_its_gate(tool: str, arguments: dict[str, Any], answer: str) -> None:
-    gates = {"pay": {"argument": "amount", "over": "50"}, "drop": {}}
+def test_a_tool_is_judged_by_its_rule(tool: str, arguments: dict[str, Any], answer: str) -> None:
+    policy = compile_policy(
+        {"tools": ["search", "pay", "drop"], "rules": [over("pay", "amount", 50), always("drop")]}
+    )
 
-    ruling = judge_tool(tool, arguments, tools=["search", "pay", "drop"], gates=gates)
+    ruling = judge_policies(Case(tool=tool, arguments=arguments, now=NOW), None, policy)
 
     assert ruling.answer == answer
 
 
 def test_an_empty_list_allows_nothing_and_a_star_everything() -> None:
-    assert judge_tool("x", {}, tools=[], gates={}).answer == "deny"
-    assert judge_tool("x", {}, tools=["*"], gates={}).answer == "allow"
+    case = Case(tool="x", arguments={}, now=NOW)
+
+    assert judge_policies(case, None, compile_policy({"tools": []})).answer == "deny"
+    assert judge_policies(case, None, compile_policy({"tools": ["*"]})).answer == "allow"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +164,6 @@ def test_an_empty_list_allows_nothing_and_a_star_everything() -> None:
         ({"run_state": "terminated"}, "over", "terminated"),
         ({"run_state": "completed"}, "over", "run_finished"),
         ({"agent_state": "paused", "run_state": "terminated"}, "over", "terminated"),
-        ({"tools": ["pay"]}, "denied", "tool_not_listed"),
         ({"breakers": [breaker(value=Decimal(5))]}, "retry_later", "tripped"),
         ({"breakers": [breaker(state="open")]}, "retry_later", "paused"),
         ({"breakers": [breaker(state="half_open")]}, "allowed", ""),
@@ -167,19 +171,35 @@ def test_an_empty_list_allows_nothing_and_a_star_everything() -> None:
     ],
 )
 def test_admission(facts: dict[str, Any], admission: str, code: str) -> None:
-    judgement = judge(agent(**facts), Proposal("search", {}))
+    judgement = judge(agent(**facts), Proposal("search", {}), ALLOWED)
 
     assert (judgement.admission, judgement.code) == (admission, code)
 
 
 def test_a_stop_comes_before_everything_else() -> None:
-    facts = agent(agent_state="paused", breakers=[breaker(value=Decimal(99))], tools=[])
+    facts = agent(agent_state="paused", breakers=[breaker(value=Decimal(99))])
 
-    assert judge(facts, Proposal("rm", {})).code == "paused"
+    assert judge(facts, Proposal("rm", {}), REFUSED).code == "paused"
+
+
+def test_what_policy_refuses_is_denied_before_breakers_count_it() -> None:
+    judgement = judge(agent(breakers=[breaker(value=Decimal(99))]), Proposal("rm", {}), REFUSED)
+
+    assert (judgement.admission, judgement.code, judgement.rule) == ("denied", "policy", "no rm")
+
+
+@pytest.mark.parametrize(
+    ("ruling", "admission"),
+    [(ALLOWED, "held"), (Ruling("allow", rule="reads are fine"), "allowed"), (REFUSED, "denied")],
+)
+def test_who_asks_for_approval_needs_a_rule_that_says_yes(ruling: Ruling, admission: str) -> None:
+    judgement = judge(agent(), Proposal("search", {}, ask_unless_ruled=True), ruling)
+
+    assert judgement.admission == admission
 
 
 def test_asking_holds_what_would_be_allowed() -> None:
-    judgement = judge(agent(), Proposal("search", {}, ask=True))
+    judgement = judge(agent(), Proposal("search", {}, ask=True), ALLOWED)
 
     assert judgement.admission == "held"
     assert judgement.needs_care
@@ -221,7 +241,7 @@ def test_an_approval_binds_everything_it_names() -> None:
         "run": "r",
         "tool": "pay",
         "arguments": {"amount": 5},
-        "policy_version": 1,
+        "policy_version": "0.1",
     }
     others = [
         bound | change
@@ -231,7 +251,7 @@ def test_an_approval_binds_everything_it_names() -> None:
             {"tool": "refund"},
             {"arguments": {"amount": 6}},
             {"arguments": {"amount": "5"}},
-            {"policy_version": 2},
+            {"policy_version": "0.2"},
         )
     ]
 

@@ -17,6 +17,7 @@ import pytest
 from django.db import connections
 
 from agents.models import Action, Agent, Run
+from agents.rules.policy.shorthand import over
 from agents.transitions import agent as agents
 from dashboard.demonstration import EXAMPLES
 from people.models import Person, Team
@@ -42,7 +43,7 @@ def triage(live: str, support: Team, tmp_path: Path) -> Triage:
         "triage",
         team=support,
         by="test",
-        gates={"refund.issue": {"argument": "amount", "over": "50"}},
+        rules=[over("refund.issue", "amount", 50)],
     )
     mail = tmp_path / "mail.jsonl"
     mail.write_text("\n".join(json.dumps(each) for each in MAIL))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from argparse import ArgumentParser
-from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -13,7 +12,7 @@ from django.db import transaction
 
 from agents.models import Agent, AgentKey
 from agents.models.agent import PRODUCTION
-from agents.rules.breakers import plain
+from agents.rules.policy import shorthand
 from agents.transitions import agent as agents
 from audit.errors import Refused
 from people.models import Team
@@ -119,16 +118,9 @@ def rule_of(text: str) -> dict[str, Any]:
     gate = GATE.fullmatch(text)
     if gate is None:
         raise CommandError(f"{text} is no gate: write TOOL or 'TOOL:ARGUMENT>LIMIT'.")
-    tool, argument = gate["tool"], gate["argument"]
-    rule: dict[str, Any] = {"name": f"{tool} needs a person", "tools": [tool], "then": "approve"}
-    if argument is None:
-        return rule | {"because": f"{tool} always needs a person."}
-    limit = Decimal(gate["over"])
-    stake = f"double(args[{json.dumps(argument)}])"
-    return rule | {
-        "when": f"{stake} > {float(limit)} || {stake} < 0.0",
-        "because": f"{tool} needs a person when {argument} is over {plain(limit)}.",
-    }
+    if gate["argument"] is None:
+        return shorthand.always(gate["tool"])
+    return shorthand.over(gate["tool"], gate["argument"], gate["over"])
 
 
 def found(name: str, team: str) -> Agent:

@@ -1,0 +1,69 @@
+"""What policy says now of an action that waits: nothing is changed here"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from people.models import Calendar
+
+from .. import policies
+from .. import statements as sql
+from ..models import Action
+from ..policies import Policies
+from ..rules.policy import Case, Ruling
+from .rows import every, first
+
+IN_FORCE = "select * from agents_policies(%(agent)s, %(team)s)"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A ruling, and the version of the policies that made it."""
+
+    version: str
+    ruling: Ruling
+
+
+def version_of(action: Action) -> str:
+    """The version of the policies in force now."""
+    found = first(IN_FORCE, agent=action.agent_id, team=action.agent.team_id)
+    return str(found.policy_version)
+
+
+def policies_for(action: Action) -> Policies:
+    row = first(IN_FORCE, agent=action.agent_id, team=action.agent.team_id)
+    if wanted := policies.missing(row):
+        policies.learn(every(sql.POLICY_DOCUMENTS, ids=wanted))
+    return policies.in_force(row)
+
+
+def judge(
+    action: Action, arguments: dict[str, Any] | None = None, *, amount: Decimal | None = None
+) -> Judged:
+    """Judge a locked action anew, with other arguments (and what is at stake) if given."""
+    known = policies_for(action)
+    now = timezone.now()
+    agent = action.agent
+    case = Case(
+        tool=action.tool,
+        arguments=action.effective_arguments if arguments is None else arguments,
+        kind=action.kind,
+        subject=action.subject,
+        amount=action.amount if amount is None else amount,
+        currency=action.currency,
+        cost_usd=action.estimated_cost_usd,
+        tokens=action.estimated_tokens,
+        environment=agent.environment,
+        agent=agent.name,
+        team=agent.team.name,
+        run=action.run.name,
+        on_behalf_of=action.on_behalf_of,
+        now=now,
+        working_time=not known.needs_calendar
+        or policies.is_working(now, Calendar.objects.hours_of(agent.team_id)),
+    )
+    return Judged(known.version, known.judge(case))

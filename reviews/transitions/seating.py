@@ -1,0 +1,65 @@
+"""Who may say yes to a request, and in whose seat"""
+
+from __future__ import annotations
+
+from django.core.exceptions import PermissionDenied
+from django.utils import timezone
+
+from audit.errors import Refused
+from people import step_up
+from people.models import Person
+from people.seats import Seat, seats
+
+from ..models import Hold, HoldKind
+
+
+class StepUp(Refused):
+    """What is decided here is decided only by who has just shown who they are."""
+
+    code = step_up.CODE
+
+
+def may_answer(hold: Hold, by: Person) -> bool:
+    """Whether any answer to this is theirs: by a role of their own, or in the seat of somebody who is out."""
+    if by.decides_for(hold.team_id):
+        return True
+    return any(seat.decides_for(hold.team_id) for seat in seats(by, timezone.now()))
+
+
+def seat_for(hold: Hold, by: Person) -> Seat | Person:
+    """The seat in which this person may say yes. Raises PermissionDenied or StepUp in words."""
+    requirement = hold.requirement
+    if is_theirs(hold, by):
+        raise PermissionDenied("This was asked on your behalf: somebody else must approve it.")
+    if requirement.step_up and not step_up.is_fresh(by):
+        raise StepUp(step_up.SENTENCE)
+    anyone = not requirement.groups and not requirement.people
+    if anyone and by.decides_for(hold.team_id):
+        return by
+    for seat in seats(by, timezone.now()):
+        if not seat.decides_for(hold.team_id) or is_named(hold, seat.name):
+            continue
+        if anyone or seat.name in requirement.people or seat.is_in(hold.team_id, requirement.groups):
+            return seat
+    raise PermissionDenied(f"This needs the approval of {who(hold)}.")
+
+
+def is_theirs(hold: Hold, person: Person) -> bool:
+    """Nobody decides what was asked for themselves."""
+    return is_named(hold, person.name, person.email)
+
+
+def is_named(hold: Hold, *names: str) -> bool:
+    if hold.kind != HoldKind.APPROVAL or hold.action is None:
+        return False
+    asked_for = hold.action.on_behalf_of.removeprefix("person:").strip().casefold()
+    return bool(asked_for) and asked_for in {name.casefold() for name in names if name}
+
+
+def who(hold: Hold) -> str:
+    """Whose approval counts, in words."""
+    requirement = hold.requirement
+    named = [f"a member of {group}" for group in requirement.groups] + list(requirement.people)
+    if not named:
+        return "a lead, ops or an admin of this team"
+    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} or {named[-1]}"
