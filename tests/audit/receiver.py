@@ -22,6 +22,8 @@ class Receiver:
         self.port: int = server.server_address[1]
         self.url = f"{scheme}://127.0.0.1:{self.port}/hook"
         self.got: list[tuple[dict[str, str], bytes]] = []
+        self.asked_for: list[str] = []
+        """Names callers wanted, as TLS tells them."""
         self.status = 204
         self.reply: Reply | None = None
         self.at_once = 0
@@ -91,6 +93,6 @@ def drip(request: BaseHTTPRequestHandler) -> None:
     with contextlib.suppress(OSError):
         request.wfile.write(b"HTTP/1.1 200 OK\r\n")
         while time.monotonic() < end:
-            request.wfile.write(b"X-More: x\r\n"[:1])
+            request.wfile.write(b"X")
             request.wfile.flush()
             time.sleep(0.02)
