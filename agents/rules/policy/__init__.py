@@ -1,0 +1,23 @@
+"""Policies as data: what an agent may do, what it may not, and what needs whose approval.
+
+Pure: no clock, no I/O. `document` reads and checks, `conditions` compiles, `compiled` judges,
+`combine` lets the stricter of two policies win.
+"""
+
+from .combine import judge_policies
+from .compiled import Compiled, compile_policy
+from .gates import ANY, judge_tool, number
+from .ruling import Case, Requirement, Ruling, Shadow
+
+__all__ = [
+    "ANY",
+    "Case",
+    "Compiled",
+    "Requirement",
+    "Ruling",
+    "Shadow",
+    "compile_policy",
+    "judge_policies",
+    "judge_tool",
+    "number",
+]
