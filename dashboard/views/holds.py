@@ -13,7 +13,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from agents.models import Action
 from audit.errors import Invalid
@@ -76,8 +76,12 @@ def plain_json(found: Any) -> HttpResponse:
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
-def _page(request: Asked, hold: Hold, outcome: attempt | None = None) -> HttpResponse:
+def _page(
+    request: Asked, hold: Hold, outcome: attempt | None = None, *, invited: str = ""
+) -> HttpResponse:
+    """`invited` is the answer that a link asked for: it stands open, and nothing is decided."""
     context = _standing(request, hold) | {
+        "invited": invited,
         "problem": outcome.problem if outcome else "",
         "problem_code": outcome.code if outcome else "",
         "typed": request.POST,
@@ -134,10 +138,12 @@ def _review(hold: Hold) -> dict[str, Any]:
 def verb(act: Verb) -> Callable[..., HttpResponse]:
     """Make a view of a verb: call, answer. Nothing is read before: the verb finds the hold, or not, by itself."""
 
-    @require_POST
+    @require_http_methods(["GET", "HEAD", "POST"])
     @login_required
     @wraps(act)
     def view(request: Asked, pk: UUID) -> HttpResponse:
+        if request.method != "POST":  # a link in a message: mail scanners and previews open it, too
+            return _page(request, pages.whole(pk, request.user), invited=act.__name__)
         with attempt() as outcome:
             act(request, pk)
         if outcome.succeeded and not request.htmx:
