@@ -1,0 +1,110 @@
+"""What a graph's state says of tool calls. It knows LangChain's messages by what they carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from watchfloor.binding import same
+from watchfloor.jsonable import digest, jsonable
+from watchfloor.langchain.shapes import Asked, Question, read
+
+
+def questions_of(snapshot: Any) -> list[Question]:
+    """Interrupts that wait for a yes or no about tool calls, in order. Raises UnknownShape."""
+    found = (
+        read(each.id, each.value, getattr(each, "response_schema", None))
+        for each in snapshot.interrupts
+    )
+    return [_with_ids(question, snapshot) for question in found if question is not None]
+
+
+def name_of(question: Question, position: int, snapshot: Any, thread: str) -> str:
+    """A name for this call that is the same in every process, and for no other call.
+
+    Models repeat ids of tool calls, so the message that made the call is part of it.
+    """
+    call = question.calls[position]
+    said = message_of(snapshot, call.tool_call_id)
+    if said is None:
+        return f"{question.id}.{position}@{digest(thread)}"
+    return tool_call_name(said, str(call.tool_call_id), thread)
+
+
+def tool_call_name(said: Any, tool_call_id: str, thread: str) -> str:
+    return f"{tool_call_id[:100]}@{digest(thread, said.id)}"
+
+
+def message_of(snapshot: Any, tool_call_id: str | None) -> Any:
+    """The model's message that made this call, if the graph keeps messages."""
+    if tool_call_id is None:
+        return None
+    for message in reversed(_messages(snapshot.values)):
+        if any(call["id"] == tool_call_id for call in getattr(message, "tool_calls", ())):
+            return message
+    return None
+
+
+def words_of(message: Any) -> str:
+    """What the model said beside its calls."""
+    content = getattr(message, "content", "")
+    if isinstance(content, str):
+        return content
+    texts = (each.get("text", "") for each in content if isinstance(each, Mapping))
+    return " ".join(each for each in texts if each)
+
+
+def result_of(snapshot: Any, tool_call_id: str | None) -> Any:
+    """The tool's message, also where its step is not over yet; None when there is none."""
+    if tool_call_id is None or snapshot is None:
+        return None
+    for message in _all_messages(snapshot):
+        if getattr(message, "tool_call_id", None) == tool_call_id:
+            return message
+    return None
+
+
+def task_of(snapshot: Any, interrupt_id: str) -> Any:
+    """The task that asked this."""
+    for task in snapshot.tasks:
+        if any(each.id == interrupt_id for each in task.interrupts):
+            return task
+    return None
+
+
+def _with_ids(question: Question, snapshot: Any) -> Question:
+    """A batch names no tool calls: find them, in the order of the model's last message."""
+    if question.shape != "batched":
+        return question
+    made = next(
+        (m for m in reversed(_messages(snapshot.values)) if getattr(m, "tool_calls", None)), None
+    )
+    left = list(made.tool_calls) if made is not None else []
+    calls = []
+    for call in question.calls:
+        match = next((each for each in left if _is(call, each)), None)
+        if match is not None:
+            del left[: left.index(match) + 1]
+        calls.append(_identified(call, match))
+    return Question(question.id, question.shape, tuple(calls), question.words)
+
+
+def _identified(call: Asked, match: Mapping[str, Any] | None) -> Asked:
+    found = match["id"] if match is not None else None
+    return Asked(call.name, call.arguments, call.allowed, call.description, found)
+
+
+def _is(call: Asked, made: Mapping[str, Any]) -> bool:
+    same_arguments = same(jsonable(call.arguments), jsonable(made["args"]))
+    return bool(made["name"] == call.name and same_arguments)
+
+
+def _all_messages(snapshot: Any) -> Iterator[Any]:
+    yield from reversed(_messages(snapshot.values))
+    for task in snapshot.tasks:
+        yield from _messages(task.result)
+
+
+def _messages(values: Any) -> list[Any]:
+    found = values.get("messages") if isinstance(values, Mapping) else None
+    return found if isinstance(found, list) else []

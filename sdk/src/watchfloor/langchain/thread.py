@@ -1,0 +1,129 @@
+"""One thread of a graph while a process drives it: what was asked, what is claimed, what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from watchfloor.binding import why_not
+from watchfloor.core import Core
+from watchfloor.effects import Call, Flow
+from watchfloor.errors import BindingBroken, OutcomeUnknown, Refused
+from watchfloor.langchain.shapes import Answer, Asked
+from watchfloor.langchain.witness import Sight, handler
+from watchfloor.models import Action
+from watchfloor.options import ProposalOptions
+from watchfloor.state import RunState
+
+Describe = Callable[[Asked], ProposalOptions]
+
+
+@dataclass
+class Asking:
+    """One call of one question, and what became of it. Attempt `number` is the present request."""
+
+    name: str
+    call: Asked
+    number: int = 1
+    action: Action | None = None
+    refused: Refused | None = None
+    answer: Answer | None = None
+    """Said without asking again: the tool would not take what the person wrote."""
+
+    @property
+    def is_open(self) -> bool:
+        if self.answer is not None or self.refused is not None:
+            return False
+        return self.action is None or self.action.state == "held"
+
+
+@dataclass
+class Ticket:
+    """An approval this process has claimed and told its graph. It is settled exactly once."""
+
+    action: Action
+    asking: Asking
+    question_id: str | None
+    arguments: Mapping[str, Any]
+    """What the graph was told to call the tool with."""
+    is_edit: bool = False
+    began: float = 0.0
+
+    @property
+    def tool_call_id(self) -> str | None:
+        return self.asking.call.tool_call_id
+
+
+@dataclass
+class Thread:
+    """Everything the flows of one `invoke` share."""
+
+    core: Core
+    run: RunState
+    graph: Any
+    is_async: bool
+    config: Mapping[str, Any]
+    describe: Describe
+    lease: float
+    takeover: bool
+    options: Mapping[str, Any]
+    """For the graph's own `invoke`."""
+    asked: dict[str, Asking] = field(default_factory=dict)
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    """By action id, until settled."""
+    done: set[str] = field(default_factory=set)
+    """Actions whose tickets were settled here."""
+    spent: dict[str, Action] = field(default_factory=dict)
+    """Tool call id → action that was begun before: it must not run again."""
+    noted: set[tuple[str, str]] = field(default_factory=set)
+    """Names and actions that are kept with the run already."""
+
+    def __post_init__(self) -> None:
+        self.sight = Sight(self.check)
+
+    @property
+    def id(self) -> str:
+        return str(self.config["configurable"]["thread_id"])
+
+    @property
+    def place(self) -> dict[str, str]:
+        """What finds the checkpoint again, in any process that has the same checkpointer."""
+        known = self.config["configurable"]
+        names = ("thread_id", "checkpoint_ns")
+        return {name: str(known[name]) for name in names if known.get(name) is not None}
+
+    def snapshot(self) -> Flow[Any]:
+        """Where the graph stands now."""
+        look = self.graph.aget_state if self.is_async else self.graph.get_state
+        return (yield Call(look, ({**self.config, "configurable": self.place},)))
+
+    def invoke(self, given: Any) -> Flow[Any]:
+        """Run the graph until it ends or asks."""
+        from langchain_core.runnables.config import merge_configs
+
+        self.sight.clear()
+        config = merge_configs(dict(self.config), {"callbacks": [handler(self.sight)]})  # type: ignore[arg-type]
+        run = self.graph.ainvoke if self.is_async else self.graph.invoke
+        options = {"durability": "sync", **self.options}
+        self.config = {**self.config, "configurable": _latest(self.config["configurable"])}
+        return (yield Call(run, (given, config), options, None, self.run.cancelled))
+
+    def check(self, tool_call_id: str, tool: str, arguments: Mapping[str, Any]) -> None:
+        """Right before a tool's body: only what was approved, and only once, after every stop."""
+        if tool_call_id in self.spent:
+            raise OutcomeUnknown(self.spent[tool_call_id], "its approval was used before")
+        ticket = next((t for t in self.tickets.values() if t.tool_call_id == tool_call_id), None)
+        if ticket is None:
+            return
+        self.run.obey()
+        because = why_not(ticket.action, arguments, self.core.on_unbound)
+        if tool != ticket.action.tool:
+            because = f"{tool} was not asked about"
+        if because:
+            raise BindingBroken(ticket.action, because)
+
+
+def _latest(configurable: Mapping[str, Any]) -> dict[str, Any]:
+    """Only the first run may start from an older checkpoint; what follows goes on from its end."""
+    return {name: value for name, value in configurable.items() if name != "checkpoint_id"}
