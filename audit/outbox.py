@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
@@ -160,7 +161,14 @@ def _facts(entry: Entry) -> dict[str, Any]:
         try:
             with transaction.atomic():
                 more = describe(name)
-        except (DatabaseError, ArithmeticError, LookupError, TypeError, ValueError):
+        except (
+            DatabaseError,
+            ObjectDoesNotExist,
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ):
             logger.exception("%s could not be described: sent without", entry.about)
         else:
             facts["links"] |= more.pop("links", {})

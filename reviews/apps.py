@@ -6,4 +6,4 @@ class ReviewsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import listeners  # noqa: F401  # connects the signals
+        from . import describing, listeners  # noqa: F401  # connect themselves

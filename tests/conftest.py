@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cast import *  # noqa: F403  # who acts in every test
+from tests.outside import *  # noqa: F403  # and who is told
 
 if TYPE_CHECKING:
     from celery import Celery

@@ -1,4 +1,4 @@
-"""Receivers on this machine, and a webhook of the support team."""
+"""Who is told: a receiver on this machine, and a webhook of the support team."""
 
 from __future__ import annotations
 
