@@ -11,7 +11,7 @@ from ninja import Query, Router
 
 from agents.api.door import limited
 from agents.shapes import ARGUMENTS_BYTES
-from audit.errors import Conflict
+from audit.errors import Conflict, Invalid
 from people.models import Person
 
 from ..models import Hold
@@ -32,6 +32,8 @@ STATE_BYTES = 64 * 1024
 @router.get("/holds", response=shapes.HoldList)
 def holds(request: HttpRequest, wanted: Query[shapes.Filters]) -> Any:
     """What waits, or was decided, the newest first."""
+    if unknown := request.GET.keys() - shapes.Filters.model_fields.keys():
+        raise Invalid(f"There is no filter called {min(unknown)[:80]}.")
     page = finding.found(person_of(request), wanted)
     shown = page[: wanted.limit]
     return {

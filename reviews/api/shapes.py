@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from agents.api.door import Shape
 
@@ -20,8 +20,6 @@ type Name = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 
 class Filters(Schema):
     """What a list is narrowed to. Queues, agents and teams are named by their id or their name."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: Literal["open", "decided", "expired", "cancelled", "any"] = "open"
     kind: Literal["approval", "review", "trip"] | None = None
