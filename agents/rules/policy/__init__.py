@@ -4,13 +4,12 @@ Pure: no clock, no I/O. `document` reads and checks, `conditions` compiles, `com
 `combine` lets the stricter of two policies win.
 """
 
+from .amounts import number
 from .combine import judge_policies
 from .compiled import Compiled, compile_policy
-from .gates import ANY, judge_tool, number
 from .ruling import Case, Requirement, Ruling, Shadow
 
 __all__ = [
-    "ANY",
     "Case",
     "Compiled",
     "Requirement",
@@ -18,6 +17,5 @@ __all__ = [
     "Shadow",
     "compile_policy",
     "judge_policies",
-    "judge_tool",
     "number",
 ]
