@@ -56,9 +56,11 @@ def decided(thread: Thread, askings: list[Asking], deadline: float | None) -> Fl
             raise StillHeld(asking.action)
 
 
-def refusal(thread: Thread, asking: Asking) -> Refused | None:
-    """What a person, a rule or the clock said against it."""
+def refusal(thread: Thread, asking: Asking) -> Flow[Refused | None]:
+    """What a person, a rule or the clock said against it. Raises Terminated when that is why."""
     if asking.refused is None and asking.action is not None:
+        if asking.action.state == "cancelled":
+            thread.run.heard((yield from send(thread.core, protocol.control(asking.action.run_id))))
         try:
             judged(thread.run, asking.action)
         except Refused as refused:

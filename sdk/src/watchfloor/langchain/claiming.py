@@ -52,7 +52,7 @@ def _answer(
     """None, None: it has to be asked again, or waited for."""
     if asking.answer is not None:
         return fitting(asking.answer, asking.call), None
-    if (refused := refusal(thread, asking)) is not None:
+    if (refused := (yield from refusal(thread, asking))) is not None:
         return fitting(no(refused), asking.call), None
     action = asking.action
     assert action is not None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from watchfloor.effects import Flow
-from watchfloor.errors import VersionConflict
+from watchfloor.errors import RunFinished, VersionConflict
 from watchfloor.flows import keeping
 from watchfloor.langchain.thread import Asking, Thread
 from watchfloor.models import Json
@@ -65,6 +65,8 @@ def _change(thread: Thread, change: Callable[[dict[str, Any]], bool]) -> Flow[No
             return
         try:
             yield from keeping.save(thread.core, thread.run, threads, NAME, None, False)
+        except RunFinished:
+            return  # nobody can continue it
         except VersionConflict:
             if not left:
                 raise

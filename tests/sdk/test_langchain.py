@@ -1,0 +1,362 @@
+"""LangChain's agents and LangGraph's graphs, their people and the real server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain.agents.middleware import AgentMiddleware, hook_config
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import interrupt
+
+from agents.models import Action, Checkpoint
+from agents.models import Run as RunRow
+from agents.transitions import run as runs
+from people.models import Person
+from reviews.models import Hold
+from reviews.transitions import hold as holds
+from tests.sdk.conftest import eventually, waiting_hold
+from tests.sdk.graphs import agent, calls, inbox, refunds, single
+from watchfloor import BindingBroken, Client, OutcomeUnknown, Run, StillHeld, Terminated
+from watchfloor.langchain import UnknownShape, Watch
+
+Aside = Callable[..., "Future[Any]"]
+
+THREAD: dict[str, Any] = {"configurable": {"thread_id": "t1"}}
+HELLO = {"messages": [("user", "Please.")]}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    path = tmp_path / "ledger"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def run(client: Client) -> Iterator[Run]:
+    with ExitStack() as stack, suppress(KeyboardInterrupt):
+        yield stack.enter_context(client.run("payer", key="t1"))
+
+
+def last(output: Any) -> str:
+    return str(output["messages"][-1].content)
+
+
+def lines(ledger: Path) -> list[str]:
+    return ledger.read_text().splitlines()
+
+
+def states() -> list[str]:
+    return list(Action.objects.order_by("id").values_list("state", flat=True))
+
+
+def hold_of(amount: int) -> Hold:
+    found: Hold = eventually(
+        lambda: Hold.objects.filter(state="open", action__arguments__amount=amount).first()
+    )
+    return found
+
+
+ANSWERS: list[Any] = [
+    (lambda hold, ada: holds.approve(hold, by=ada), ["900 A"], "refunded 900", "succeeded"),
+    (
+        lambda hold, ada: holds.edit(hold, by=ada, arguments={"amount": 5, "order": "B"}),
+        ["5 B"],
+        "refunded 5",
+        "succeeded",
+    ),
+    (lambda hold, ada: holds.reject(hold, by=ada, note="Too much."), [], "Too much.", "rejected"),
+    (lambda hold, ada: holds.answer(hold, by=ada, note="By hand."), [], "By hand.", "rejected"),
+]
+
+
+@pytest.mark.parametrize("mode", ["batched", "per_call"])
+@pytest.mark.parametrize(("decide", "done", "read", "state"), ANSWERS)
+def test_what_a_person_says_is_what_happens(
+    run: Run, ada: Person, aside: Aside, ledger: Path, mode: str,
+    decide: Any, done: list[str], read: str, state: str,
+) -> None:  # fmt: skip
+    watch = Watch(run, agent(InMemorySaver(), ledger, calls({"amount": 900}), mode=mode))
+
+    answer = aside(watch.invoke, HELLO, THREAD)
+    decide(waiting_hold(), ada)
+
+    assert read in last(answer.result(20))
+    assert lines(ledger) == done
+    assert states() == [state]
+
+
+def test_an_approval_says_where_it_came_from(
+    run: Run, ada: Person, aside: Aside, ledger: Path
+) -> None:
+    graph = agent(
+        InMemorySaver(), ledger, calls({"amount": 900}, words="It is damaged."),
+        allowed=["approve", "reject"],
+    )  # fmt: skip
+    watch = Watch(
+        run, graph, describe=lambda call: {"subject": "order:A", "amount": call.arguments["amount"]}
+    )
+    answer = aside(watch.invoke, HELLO, THREAD)
+    holds.approve(waiting_hold(), by=ada)
+    answer.result(20)
+
+    action = Action.objects.get()
+    assert (action.tool, action.subject, action.amount) == ("refund.issue", "order:A", 900)
+    assert action.reason.startswith("It is damaged.")
+    assert "does not take: edit, respond" in action.reason
+    assert action.resume["langgraph"]["thread_id"] == "t1"
+    assert action.resume["langgraph"]["allowed"] == ["approve", "reject"]
+    assert action.result == "refunded 900"
+
+
+def test_langchainjs_11125_mixed_decisions_drop_no_approved_call(
+    run: Run, ada: Person, aside: Aside, ledger: Path
+) -> None:
+    turn = calls(
+        {"amount": 100}, {"name": "search", "args": {"q": "x"}}, {"amount": 200}, {"amount": 300}
+    )
+    answer = aside(Watch(run, agent(InMemorySaver(), ledger, turn)).invoke, HELLO, THREAD)
+    holds.approve(hold_of(300), by=ada)
+    holds.reject(hold_of(200), by=ada, note="No.")
+    holds.edit(hold_of(100), by=ada, arguments={"amount": 10, "order": "A"})
+
+    told = last(answer.result(20))
+    assert sorted(lines(ledger)) == ["10 A", "300 A", "search x"]
+    assert all(words in told for words in ("refunded 10", "found x", "No.", "refunded 300"))
+    assert states() == ["succeeded", "rejected", "succeeded"]
+
+
+def test_an_approved_call_that_the_graph_drops_goes_to_a_person(
+    run: Run, ada: Person, aside: Aside, ledger: Path
+) -> None:
+    class Dropping(AgentMiddleware):
+        """As the bug did: the approved call is never made."""
+
+        @hook_config(can_jump_to=["end"])
+        def after_model(self, state: Any, runtime: Any) -> Any:
+            return {"jump_to": "end"}
+
+    # After the model, the last middleware speaks first: the review comes, then the bug.
+    graph = agent(InMemorySaver(), ledger, calls({"amount": 900}), before=[Dropping()])
+    answer = aside(Watch(run, graph).invoke, HELLO, THREAD)
+    holds.approve(waiting_hold(), by=ada)
+
+    with pytest.raises(OutcomeUnknown, match="without this call's result"):
+        answer.result(20)
+    assert (lines(ledger), states()) == ([], ["executing"])
+
+
+def test_single_calls_are_answered_one_by_one_and_each_runs_once(
+    run: Run, ada: Person, aside: Aside, ledger: Path
+) -> None:
+    graph = agent(InMemorySaver(), ledger, calls({"amount": 1}, {"amount": 2}), mode="per_call")
+    answer = aside(Watch(run, graph).invoke, HELLO, THREAD)
+    holds.approve(hold_of(2), by=ada)
+    eventually(lambda: lines(ledger) == ["2 A"])
+    assert not answer.done()
+    holds.approve(hold_of(1), by=ada)
+
+    assert "refunded 1" in last(answer.result(20))
+    assert lines(ledger) == ["2 A", "1 A"]
+    assert states() == ["succeeded", "succeeded"]
+
+
+def test_the_agent_inbox_is_answered_in_its_own_words(run: Run, ada: Person, aside: Aside) -> None:
+    watch = Watch(run, inbox(InMemorySaver()))
+    answer = aside(watch.invoke, {"amounts": [1, 2, 3]}, THREAD)
+    holds.approve(hold_of(1), by=ada)
+    holds.edit(hold_of(2), by=ada, arguments={"amount": 2.5, "fast": True, "note": None})
+    holds.reject(hold_of(3), by=ada, note="No.")
+
+    assert answer.result(20)["told"] == [
+        {"type": "accept", "args": None},
+        {
+            "type": "edit",
+            "args": {"action": "refund.issue", "args": {"amount": 2.5, "fast": True, "note": None}},
+        },
+        {"type": "response", "args": "No."},
+    ]
+    assert states() == ["succeeded", "succeeded", "rejected"]
+
+
+def test_an_answer_that_is_not_allowed_becomes_one_that_is(
+    run: Run, ada: Person, aside: Aside, ledger: Path
+) -> None:
+    graph = agent(InMemorySaver(), ledger, calls({"amount": 900}), allowed=["approve", "reject"])
+    answer = aside(Watch(run, graph).invoke, HELLO, THREAD)
+    holds.edit(waiting_hold(), by=ada, arguments={"amount": 5})
+
+    assert "would allow it with {'amount': 5}" in last(answer.result(20))
+    assert (lines(ledger), states()) == ([], ["cancelled"])
+
+
+def test_an_edit_that_the_tool_does_not_take_is_told_to_the_model(
+    run: Run, ada: Person, aside: Aside, ledger: Path
+) -> None:
+    graph = agent(InMemorySaver(), ledger, calls({"amount": 900}), mode="per_call")
+    answer = aside(Watch(run, graph).invoke, HELLO, THREAD)
+    holds.edit(waiting_hold(), by=ada, arguments={"amount": "a little"})
+
+    assert "does not take" in last(answer.result(20))
+    assert (lines(ledger), states()) == ([], ["failed"])
+
+
+def test_a_question_comes_back_as_a_new_version_with_the_models_answer(
+    run: Run, ada: Person, aside: Aside, ledger: Path
+) -> None:
+    again = calls({"amount": 900, "order": "B"}, words="It is order B.")
+    watch = Watch(run, agent(InMemorySaver(), ledger, calls({"amount": 900}), again))
+    answer = aside(watch.invoke, HELLO, THREAD)
+    first = waiting_hold()
+    holds.ask(first, by=ada, note="Which order?")
+    second = eventually(lambda: Hold.objects.filter(state="open").exclude(pk=first.pk).first())
+    holds.approve(second, by=ada)
+
+    assert "The reviewer asks: Which order?" in last(answer.result(20))
+    assert lines(ledger) == ["900 B"]
+    asked, new = Action.objects.order_by("id")
+    assert new.revises_id == asked.pk
+    assert new.reason.startswith("It is order B.")
+
+
+def test_deepagents_2946_a_rejected_call_that_is_made_again_is_answered_from_memory(
+    run: Run, ada: Person, aside: Aside, ledger: Path
+) -> None:
+    stubborn = [calls({"amount": 900}) for _ in range(3)]
+    answer = aside(Watch(run, agent(InMemorySaver(), ledger, *stubborn)).invoke, HELLO, THREAD)
+    holds.reject(waiting_hold(), by=ada, note="Ask for a photo first.")
+
+    told = last(answer.result(20))
+    assert told.count("Ask for a photo first.") == 3
+    assert told.count("Do not repeat it") == 2
+    assert Hold.objects.count() == 1
+    assert lines(ledger) == []
+
+
+def test_langchain_38838_a_typo_asks_nobody_and_runs_nothing(run: Run, ledger: Path) -> None:
+    graph = agent(InMemorySaver(), ledger, calls({"amount": 900}), allowed=["aprove", "reject"])
+
+    with pytest.raises(UnknownShape, match="aprove"):
+        Watch(run, graph).invoke(HELLO, THREAD)
+
+    assert (lines(ledger), Action.objects.count()) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "search", "args": {"q": "1"}}, {"args": {"amount": 1}}]
+)
+def test_langchain_40166_what_is_changed_after_the_yes_does_not_run(
+    run: Run, ada: Person, aside: Aside, ledger: Path, change: dict[str, Any]
+) -> None:
+    class Changing(AgentMiddleware):
+        """Anything between the decision and the tool: an edit that renames, a bug, an injection."""
+
+        def wrap_tool_call(self, request: Any, handler: Any) -> Any:
+            tool = next(t for t in tools if t.name == change.get("name", "refund.issue"))
+            return handler(request.override(tool_call={**request.tool_call, **change}, tool=tool))
+
+    tools = refunds(ledger)
+    graph = agent(InMemorySaver(), ledger, calls({"amount": 900}), also=[Changing()])
+    answer = aside(Watch(run, graph).invoke, HELLO, THREAD)
+    holds.approve(waiting_hold(), by=ada)
+
+    with pytest.raises(BindingBroken):
+        answer.result(20)
+    assert (lines(ledger), states()) == ([], ["failed"])
+
+
+def test_agenta_5592_an_approval_whose_resume_fails_can_be_used_again(
+    run: Run, ada: Person, aside: Aside, ledger: Path
+) -> None:
+    class Failing(InMemorySaver):
+        reads = 0
+        broken = False
+
+        def get_tuple(self, config: Any) -> Any:
+            if self.broken:
+                raise ConnectionError("the checkpointer is away")
+            return super().get_tuple(config)
+
+    saver = Failing()
+    watch = Watch(run, agent(saver, ledger, calls({"amount": 900})))
+    answer = aside(watch.invoke, HELLO, THREAD)
+    hold = waiting_hold()
+    saver.broken = True
+    holds.approve(hold, by=ada)
+    with pytest.raises(ConnectionError):
+        answer.result(20)
+    assert (lines(ledger), states()) == ([], ["approved"])
+
+    saver.broken = False
+    assert watch.pick_up() != {}
+    assert (lines(ledger), states()) == (["900 A"], ["succeeded"])
+
+
+@pytest.mark.parametrize("mode", ["batched", "per_call"])
+def test_a_tool_that_raised_does_not_run_again_on_the_old_approval(
+    run: Run, ada: Person, aside: Aside, ledger: Path, mode: str
+) -> None:
+    watch = Watch(run, agent(InMemorySaver(), ledger, calls({"amount": 13}), mode=mode))
+    answer = aside(watch.invoke, HELLO, THREAD)
+    holds.approve(waiting_hold(), by=ada)
+    with pytest.raises(ValueError, match="unlucky"):
+        answer.result(20)
+    assert (lines(ledger), states()) == (["13 A"], ["failed"])
+
+    error = OutcomeUnknown if mode == "batched" else StillHeld
+    with pytest.raises(error):
+        watch.invoke(None, THREAD, timeout=0)
+    assert lines(ledger) == ["13 A"]
+
+
+def test_the_same_call_twice_in_one_turn_is_one_request_and_done_once(
+    run: Run, ada: Person, aside: Aside, ledger: Path
+) -> None:
+    turn = calls({"amount": 900}, {"amount": 900})
+    answer = aside(Watch(run, agent(InMemorySaver(), ledger, turn)).invoke, HELLO, THREAD)
+    eventually(Checkpoint.objects.exists)  # both were asked by now
+    holds.approve(waiting_hold(), by=ada)
+
+    assert "asked for twice" in last(answer.result(20))
+    assert lines(ledger) == ["900 A"]
+
+
+def test_a_tool_that_is_not_listed_is_refused_in_words(run: Run, ledger: Path) -> None:
+    def ask(state: Any) -> Any:
+        value = {"type": "tool_approval", "tool_call_id": "c1", "name": "rm", "args": {}}
+        return {"told": [interrupt(value)]}
+
+    output = Watch(run, single(InMemorySaver(), ask)).invoke({"amounts": []}, THREAD)
+
+    assert output["told"][0]["type"] == "reject"
+    assert output["told"][0]["message"].startswith("Not allowed: ")
+
+
+def test_other_interrupts_are_handed_back(run: Run) -> None:
+    graph = single(InMemorySaver(), lambda state: {"told": [interrupt("How old are you?")]})
+
+    output = Watch(run, graph).invoke({"amounts": []}, THREAD)
+
+    assert output["__interrupt__"][0].value == "How old are you?"
+
+
+def test_a_termination_ends_the_waiting(run: Run, ada: Person, aside: Aside, ledger: Path) -> None:
+    answer = aside(
+        Watch(run, agent(InMemorySaver(), ledger, calls({"amount": 900}))).invoke, HELLO, THREAD
+    )
+    waiting_hold()
+    runs.terminate(RunRow.objects.get(pk=run.id), by=ada, reason="Enough.")
+
+    with pytest.raises(Terminated):
+        answer.result(20)
+    assert (lines(ledger), states()) == ([], ["cancelled"])
+
+
+def test_a_graph_without_a_checkpointer_cannot_wait(run: Run) -> None:
+    with pytest.raises(ValueError, match="checkpointer"):
+        Watch(run, single(None, lambda state: {}))
