@@ -33,7 +33,13 @@ ROOMS = (
     ("record", "Record", "fingerprint", "e"),
     ("settings", "Settings", "settings", "s"),
 )
-BELONGS = {"hold": "inbox", "agent": "agents", "run": "runs"}
+BELONGS = {
+    "hold": "inbox",
+    "agent": "agents",
+    "run": "runs",
+    "team": "settings",
+    "account": "settings",
+}
 """Pages that are reached from a room belong to it."""
 
 

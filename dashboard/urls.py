@@ -6,6 +6,7 @@ from django.urls import include, path, re_path
 
 from dashboard.api import api, nowhere
 from dashboard.views import (
+    account,
     agents,
     floor,
     health,
@@ -16,6 +17,7 @@ from dashboard.views import (
     runs,
     search,
     session,
+    teams,
 )
 
 urlpatterns = [
@@ -34,6 +36,39 @@ urlpatterns = [
     path("welcome/<str:uid>/<str:token>/", session.welcome, name="welcome"),
     path("theme/", session.theme, name="theme"),
     path("time-zone/", session.time_zone, name="time-zone"),
+    # -- my own affairs, and a team's
+    path("account/", account.account, name="account"),
+    path("account/out/", account.go_out, name="account-out"),
+    path("account/out/<uuid:pk>/end/", account.come_back, name="account-back"),
+    path("account/tokens/add/", account.add_token, name="account-token-add"),
+    path("account/tokens/<uuid:pk>/revoke/", account.revoke_token, name="account-token-revoke"),
+    path("settings/teams/<uuid:pk>/", teams.team, name="team"),
+    path("settings/teams/<uuid:pk>/groups/add/", teams.add_group, name="team-group-add"),
+    path(
+        "settings/teams/<uuid:pk>/groups/<uuid:group>/rename/",
+        teams.rename_group,
+        name="team-group-rename",
+    ),
+    path(
+        "settings/teams/<uuid:pk>/groups/<uuid:group>/delete/",
+        teams.delete_group,
+        name="team-group-delete",
+    ),
+    path(
+        "settings/teams/<uuid:pk>/groups/<uuid:group>/join/",
+        teams.join_group,
+        name="team-group-join",
+    ),
+    path(
+        "settings/teams/<uuid:pk>/groups/<uuid:group>/leave/",
+        teams.leave_group,
+        name="team-group-leave",
+    ),
+    path("settings/teams/<uuid:pk>/hours/set/", teams.set_calendar, name="team-hours-set"),
+    path(
+        "settings/teams/<uuid:pk>/hours/preview/", teams.preview_calendar, name="team-hours-preview"
+    ),
+    path("settings/teams/<uuid:pk>/hours/remove/", teams.remove_calendar, name="team-hours-remove"),
     # -- what waits, and how it goes
     path("", floor.floor, name="floor"),
     path("inbox/", inbox.inbox, name="inbox"),

@@ -97,6 +97,16 @@ def clock(at: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def moment(at: datetime | None) -> SafeString | str:
+    """`Mon 24 Nov, 10:30`: a time that was agreed on."""
+    if at is None:
+        return "–"
+    here = timezone.localtime(at)
+    year = "" if here.year == timezone.localdate().year else f" {here.year}"
+    return _time(at, f"{here:%a} {here.day} {here:%b}{year}, {here:%H:%M}")
+
+
+@register.filter
 def duration(span: timedelta | float | None) -> str:
     """`420 ms`, `1.8 s`, `2 min 5 s`; a number is milliseconds."""
     if span is None:

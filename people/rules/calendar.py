@@ -62,7 +62,7 @@ def mistakes(hours: Hours) -> dict[str, str]:
         found["days"] = "Choose at least one day of the week: a calendar must open some time."
     if hours.length < SHORTEST_DAY:
         found["closes"] = "A working day has at least one hour."
-    known = holidays.list_supported_countries()
+    known = holidays.list_supported_countries(include_aliases=False)
     if hours.country and hours.country not in known:
         found["country"] = (
             f"No holidays are known for {hours.country}: use a code such as US or DE."
