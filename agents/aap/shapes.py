@@ -22,10 +22,10 @@ LONGEST_NAME = 80
 SHORTEST_HOLD_S, LONGEST_HOLD_S = 10, 30 * 24 * 3600
 UNIT_S = {"s": 1, "m": 60, "h": 3600}
 
-type Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]*[smh]$", max_length=40)]
+type Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]*[smh]\Z", max_length=40)]
 type Filled = Annotated[str, Meta(min_length=1)]
-type Uuid = Annotated[str, Meta(pattern="^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")]
-type Secret = Annotated[str, Meta(pattern=r"^whsec_[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$")]
+type Uuid = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")]
+type Secret = Annotated[str, Meta(pattern=r"^whsec_[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=\Z")]
 
 
 class Shape(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -82,8 +82,8 @@ def read[S: Shape](shape: type[S], body: bytes) -> tuple[S, bytes]:
     try:
         sent = msgspec.json.decode(body or b"{}", type=shape)
     except msgspec.ValidationError as error:
-        found = re.search(r"\$\.(\w+(?:\.\w+)*)|field `(\w+)`", str(error))
-        param = (found[1] or found[2]) if found else ""
+        found = re.findall(r"\$\.([\w.]+)|field `([^`]+)`", str(error))
+        param = ".".join([path for path, _ in found if path] + [name for _, name in found if name])
         raise Problem("invalid", str(error), param=param) from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Problem("malformed_json", f"The body cannot be read: {error}") from error

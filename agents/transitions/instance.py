@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from msgspec import UNSET
 
@@ -229,7 +230,7 @@ def found(provisioner: Provisioner, pk: UUID) -> Instance:
     return instance
 
 
-def scope(provisioner: Provisioner) -> Any:
+def scope(provisioner: Provisioner) -> QuerySet[Instance]:
     return Instance.objects.select_related("agent__team", "endpoint", "provisioner").filter(
         provisioner__team=provisioner.team_id, created_at__isnull=False
     )
@@ -319,7 +320,7 @@ def delete(provisioner: Provisioner, pk: UUID) -> None:
     """Retire its agent: credentials revoked, what it asked cancelled, nobody told. Again is harmless."""
     provisioner = locked(provisioner)
     instance = scope(provisioner).filter(pk=pk).first()
-    if instance is None:
+    if instance is None or instance.agent is None:
         raise NotFound("There is no such instance.")
     if instance.deleted_at is not None:
         return

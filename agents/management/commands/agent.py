@@ -1,4 +1,4 @@
-"""`manage.py agent create|key|revoke|list`: agents and their keys, for scripts and strangers."""
+"""`manage.py agent create|key|revoke|list|provisioner|…`: agents and their keys, for scripts and strangers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from agents.management import provisioners
 from agents.models import Agent, AgentKey
 from agents.models.agent import PRODUCTION
 from agents.rules.policy import shorthand
@@ -58,10 +59,11 @@ class Command(BaseCommand):
                 command.add_argument("prefix")
         listing = verbs.add_parser("list", help="all agents")
         listing.add_argument("--json", action="store_true")
+        provisioners.add_arguments(verbs)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            told, words = getattr(self, options["verb"])(**options)
+            told, words = getattr(self, options["verb"].replace("-", "_"))(**options)
         except Refused as refusal:
             raise CommandError(refusal.detail) from refusal
         self.stdout.write(json.dumps(told) if options["json"] else words)
@@ -111,6 +113,9 @@ class Command(BaseCommand):
         ]
         lines = [f"{row['team']}/{row['name']}: {row['state']}" for row in told]
         return told, "\n".join(lines) or "No agents yet: manage.py agent create NAME"
+
+    provisioner = staticmethod(provisioners.provisioner)
+    revoke_provisioner = staticmethod(provisioners.revoke)
 
 
 def rule_of(text: str) -> dict[str, Any]:
