@@ -20,6 +20,7 @@ from ..transitions import agent as agents
 from ..transitions import observation as observations
 from ..transitions import policy as policies
 from ..transitions import run as runs
+from ..transitions.rows import first
 from . import shapes
 from .door import agent_of, limited
 
@@ -30,7 +31,7 @@ LONGEST_NAME = 80
 
 
 def control_of(run_id: UUID) -> dict[str, Any]:
-    control: dict[str, Any] = msgspec.json.decode(actions.first(sql.CONTROL_JSON, run=run_id)[0])
+    control: dict[str, Any] = msgspec.json.decode(first(sql.CONTROL_JSON, run=run_id)[0])
     return control
 
 
@@ -154,5 +155,5 @@ def cancel(request: HttpRequest, action_id: UUID, body: shapes.CancelAction) -> 
     """Withdraw a held action, or one that was not begun."""
     action = get_object_or_404(Action, pk=action_id, agent=agent_of(request))
     actions.cancel(action, by=agent_of(request), reason=body.reason)
-    told = actions.first(sql.ACTION_JSON, action=action_id)[0]
+    told = first(sql.ACTION_JSON, action=action_id)[0]
     return HttpResponse(told, content_type="application/json")

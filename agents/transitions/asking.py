@@ -70,7 +70,11 @@ def remember(before: Action, proposed: Proposed, weighed: Weighed) -> tuple[Judg
     assert weighed.params is not None
     words = before.message
     judgement = replace(
-        weighed.judgement, admission="denied", code="rejected_before", reason=words, requirement=None
+        weighed.judgement,
+        admission="denied",
+        code="rejected_before",
+        reason=words,
+        requirement=None,
     )
     params = weighed.params | {
         "state": ActionState.REJECTED,
@@ -96,9 +100,7 @@ def deadline(row: Any, proposed: Proposed, requirement: Requirement) -> datetime
     within = requirement.within or timedelta(seconds=proposed.request.expires_in_s)
     if not requirement.working_time:
         return row.now_at + within  # type: ignore[no-any-return]
-    return add_working(
-        row.now_at, within, policies.hours_of(first(sql.CALENDAR, team=row.team_id))
-    )
+    return add_working(row.now_at, within, policies.hours_of(first(sql.CALENDAR, team=row.team_id)))
 
 
 def asked_about(row: Any, proposed: Proposed, run_id: UUID) -> UUID | None:

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from people.models import Calendar
+from people.rules.calendar import is_working
 
 from .. import policies
 from .. import statements as sql
@@ -64,6 +65,6 @@ def judge(
         on_behalf_of=action.on_behalf_of,
         now=now,
         working_time=not known.needs_calendar
-        or policies.is_working(now, Calendar.objects.hours_of(agent.team_id)),
+        or is_working(now, Calendar.objects.hours_of(agent.team_id)),
     )
     return Judged(known.version, known.judge(case))

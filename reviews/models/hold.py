@@ -131,6 +131,9 @@ class Hold(models.Model):
     reminders = models.PositiveSmallIntegerField(default=0)
     escalated_at = models.DateTimeField(null=True, blank=True)
 
+    policy_in_force: str
+    """The version of the policies now, where a verb has read it under lock."""
+
     objects = HoldQuerySet.as_manager()
 
     class Meta:

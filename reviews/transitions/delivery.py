@@ -52,5 +52,7 @@ def retry(hold: Hold | UUID, *, by: Person) -> Hold:
 def renew(hold: Hold, action: Action, by: Person) -> None:
     seating.seat_for(hold, by)
     if hold.votes_needed > 1:
-        raise Conflict("The approval lapsed. It needed several people, so the agent must ask again.")
+        raise Conflict(
+            "The approval lapsed. It needed several people, so the agent must ask again."
+        )
     action.expires_at = timezone.now() + (hold.requirement.valid_for or APPROVAL_VALID)

@@ -254,5 +254,3 @@ def tell(hold: Hold, kind: DirectiveKind, body: Any, by: Person) -> None:
 def trip_of(hold: Hold) -> Trip:
     assert hold.trip_id is not None
     return Trip.objects.select_related("breaker").get(pk=hold.trip_id)
-
-

@@ -47,7 +47,6 @@ def open_approval(action: Action, *, queue: str) -> Hold:
     requirement = Requirement.from_dict(action.requirement or {})
     team = action.agent.team
     hours = Calendar.objects.hours_of(team.pk) if requirement.working_time else None
-    assert action.expires_at is not None
     return opened(
         Hold(
             id=action.pk,
@@ -56,7 +55,9 @@ def open_approval(action: Action, *, queue: str) -> Hold:
             if requirement.queue
             else queue_of(team, queue, APPROVALS),
             votes_needed=requirement.votes,
-            remind_at=at_share(action.created_at, action.expires_at, 0.5, hours),
+            remind_at=at_share(action.created_at, action.expires_at, 0.5, hours)
+            if action.expires_at
+            else None,
             agent=action.agent,
             run=action.run,
             action=action,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
+from agents.rules.policy.sentences import either
 from audit.errors import Refused
 from people import step_up
 from people.models import Person
@@ -39,7 +40,11 @@ def seat_for(hold: Hold, by: Person) -> Seat | Person:
     for seat in seats(by, timezone.now()):
         if not seat.decides_for(hold.team_id) or is_named(hold, seat.name):
             continue
-        if anyone or seat.name in requirement.people or seat.is_in(hold.team_id, requirement.groups):
+        if (
+            anyone
+            or seat.name in requirement.people
+            or seat.is_in(hold.team_id, requirement.groups)
+        ):
             return seat
     raise PermissionDenied(f"This needs the approval of {who(hold)}.")
 
@@ -60,6 +65,4 @@ def who(hold: Hold) -> str:
     """Whose approval counts, in words."""
     requirement = hold.requirement
     named = [f"a member of {group}" for group in requirement.groups] + list(requirement.people)
-    if not named:
-        return "a lead, ops or an admin of this team"
-    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} or {named[-1]}"
+    return either(named) if named else "a lead, ops or an admin of this team"

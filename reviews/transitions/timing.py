@@ -33,7 +33,9 @@ def expire(hold: Hold) -> Hold:
     if not hold.is_open or not hold.is_overdue(timezone.now()):
         return hold
     if hold.requirement.otherwise == "escalate" and hold.escalated_at is None:
-        return moved(hold, hold.requirement.escalate_to, by="clock", note="Nobody answered in time.")
+        return moved(
+            hold, hold.requirement.escalate_to, by="clock", note="Nobody answered in time."
+        )
     if hold.kind == HoldKind.APPROVAL and hold.action is not None:
         actions.expire(hold.action)
     return close(hold, HoldState.EXPIRED, by="clock", note="Nobody answered in time.")

@@ -41,9 +41,7 @@ class Forbidden(Refused):
 
 
 @transaction.atomic
-def approve(
-    hold: Hold | UUID, *, by: Person, note: str = "", revision: int | None = None
-) -> Hold:
+def approve(hold: Hold | UUID, *, by: Person, note: str = "", revision: int | None = None) -> Hold:
     """Say yes to what is asked now. The last vote that is needed lets the agent go ahead."""
     hold = lock(hold, by=by, kind=HoldKind.APPROVAL, revision=revision, beside_a_claim=True)
     assert hold.action is not None

@@ -14,6 +14,7 @@ from django.utils import timezone
 from agents.models import Action, Agent, Breaker, Directive, Run, Trip
 from agents.transitions import action as actions
 from agents.transitions import agent as agents
+from agents.transitions.rows import first
 from audit.errors import Conflict, Invalid, NotFound
 from audit.models import Entry
 from people.models import Person
@@ -193,7 +194,7 @@ def test_modify_raises_the_limit_and_tells_the_agent(scout: Agent, run: Run, ada
     from agents.transitions import breaker as breakers
     from agents.weighing import breakers_decoder
 
-    text = actions.first(
+    text = first(
         "select agents_breakers_json(%(a)s, %(r)s, null, null, now())", a=scout.pk, r=run.pk
     )[0]
     facts = next(b for b in breakers_decoder.decode(text) if b.condition == "errors")

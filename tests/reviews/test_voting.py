@@ -31,7 +31,9 @@ type Held = Callable[..., Hold]
 @pytest.fixture
 def lena(support: Team) -> Person:
     """Leads support, too."""
-    return people.create("lena", role=Role.LEAD, team=support, password="a long password", by="test")
+    return people.create(
+        "lena", role=Role.LEAD, team=support, password="a long password", by="test"
+    )
 
 
 def test_two_must_say_yes(rule: Rule, held: Held, ada: Person, otto: Person) -> None:
@@ -180,9 +182,7 @@ def test_who_stands_in_decides_in_the_others_seat(
     assert (vote.person, vote.seat) == (bob, ada)
 
 
-def test_a_seat_votes_once(
-    rule: Rule, held: Held, ada: Person, bob: Person, otto: Person
-) -> None:
+def test_a_seat_votes_once(rule: Rule, held: Held, ada: Person, bob: Person, otto: Person) -> None:
     rule(votes=2)
     hold = held()
     stand_in(ada, bob)
@@ -278,7 +278,10 @@ def test_changed_arguments_are_never_begun(
 def stand_in(giver: Person, taker: Person) -> None:
     now = timezone.now()
     Delegation.objects.create(
-        giver=giver, taker=taker, starts_at=now - timedelta(hours=1), ends_at=now + timedelta(hours=1)
+        giver=giver,
+        taker=taker,
+        starts_at=now - timedelta(hours=1),
+        ends_at=now + timedelta(hours=1),
     )
 
 
