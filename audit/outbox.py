@@ -42,6 +42,8 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "resolved",
         "retried",
         "discarded",
+        "changed",
+        "redelivered",
         "resumed",
         "modified",
         "terminated",
@@ -51,6 +53,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "held",
         "denied",
         "allowed",
+        "remembered",
         "executing",
         "succeeded",
         "failed",
@@ -59,7 +62,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "agent": ("created", "paused", "resumed", "retired"),
     "breaker": ("opened", "reopened", "closed", "changed", "enabled", "disabled"),
     "run": ("started", "paused", "resumed", "completed", "failed", "terminated"),
-    "policy": ("changed",),
+    "policy": ("saved",),
     "endpoint": ("created", "enabled", "disabled", "deleted"),
 }
 """Public events by noun. An event's name is its entry's kind: what is recorded as `hold.approved` is sent as it."""

@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from . import messages, outbound, outbox
+from .bell import ring
 from .models import Delivery, DeliveryState, Endpoint, EndpointState
 from .sealed import CannotUnseal
 from .transitions import endpoint as endpoints
@@ -204,6 +205,7 @@ def conclude(parcel: Parcel, outcome: Outcome) -> None:
         delivery.next_at = now + _patience(delivery.attempts)
     delivery.save()
     _remember(endpoint, outcome, now)
+    ring(f"endpoint.{endpoint.pk}")
     if outcome.status == 410 and endpoint.is_active:
         endpoints.give_up(endpoint, reason=outcome.error)
 

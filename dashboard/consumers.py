@@ -1,6 +1,6 @@
 """The live socket: tells a page "look again". It carries topics, never content.
 
-A page asks `{"watch": ["holds", "agents", "record", "hold.<id>", "agent.<id>", "run.<id>", "action.<id>"]}` and
+A page asks `{"watch": ["holds", "agents", "record", "hold.<id>", "agent.<id>", "run.<id>", "action.<id>", "endpoint.<id>"]}` and
 hears `{"watching": true}` once it will miss nothing more, then `{"look": [topic, …]}`: the first at once, then at
 most four a second. Topics a person may not see are dropped without a word. Close code 4401: sign in again.
 """
@@ -24,6 +24,8 @@ from django.utils.crypto import constant_time_compare
 from agents.models import Action, Agent, Run
 from agents.models.visible import VisibleQuerySet
 from audit.bell import hub
+from audit.models import Endpoint
+from audit.models.outbox import EndpointQuerySet
 from people.models import Person
 from reviews.models import Hold
 
@@ -41,12 +43,13 @@ WIDE = {"holds": ("holds",), "agents": ("agents",), "record": ("holds", "agents"
 """Watched by all teams one sees: rung as `holds`, and as `holds.<team id>`."""
 
 
-def _narrow() -> dict[str, VisibleQuerySet[Any]]:
+def _narrow() -> dict[str, VisibleQuerySet[Any] | EndpointQuerySet]:
     return {
         "hold": Hold.objects.all(),
         "agent": Agent.objects.all(),
         "run": Run.objects.all(),
         "action": Action.objects.all(),
+        "endpoint": Endpoint.objects.all(),
     }
 
 

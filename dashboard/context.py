@@ -39,6 +39,8 @@ BELONGS = {
     "run": "runs",
     "team": "settings",
     "account": "settings",
+    "webhook": "settings",
+    "webhooks": "settings",
 }
 """Pages that are reached from a room belong to it."""
 

@@ -18,6 +18,7 @@ from dashboard.views import (
     search,
     session,
     teams,
+    webhooks,
 )
 
 urlpatterns = [
@@ -69,6 +70,25 @@ urlpatterns = [
         "settings/teams/<uuid:pk>/hours/preview/", teams.preview_calendar, name="team-hours-preview"
     ),
     path("settings/teams/<uuid:pk>/hours/remove/", teams.remove_calendar, name="team-hours-remove"),
+    # -- who is told outside
+    path("settings/webhooks/", webhooks.webhooks, name="webhooks"),
+    path("settings/webhooks/add/", webhooks.add, name="webhook-add"),
+    path("settings/webhooks/<uuid:pk>/", webhooks.webhook, name="webhook"),
+    path("settings/webhooks/<uuid:pk>/test/", webhooks.test, name="webhook-test"),
+    path("settings/webhooks/<uuid:pk>/secret/", webhooks.renew_secret, name="webhook-secret"),
+    path("settings/webhooks/<uuid:pk>/enable/", webhooks.enable, name="webhook-enable"),
+    path("settings/webhooks/<uuid:pk>/disable/", webhooks.disable, name="webhook-disable"),
+    path("settings/webhooks/<uuid:pk>/delete/", webhooks.delete, name="webhook-delete"),
+    path(
+        "settings/webhooks/<uuid:pk>/messages/<int:number>/",
+        webhooks.delivery,
+        name="webhook-delivery",
+    ),
+    path(
+        "settings/webhooks/<uuid:pk>/messages/<int:number>/again/",
+        webhooks.again,
+        name="webhook-again",
+    ),
     # -- what waits, and how it goes
     path("", floor.floor, name="floor"),
     path("inbox/", inbox.inbox, name="inbox"),

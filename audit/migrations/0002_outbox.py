@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'delivery',
                 'verbose_name_plural': 'deliveries',
                 'ordering': ['-id'],
-                'indexes': [models.Index(condition=models.Q(('state', 'pending')), fields=['endpoint', 'next_at'], name='delivery_due'), models.Index(condition=models.Q(('leased_until__isnull', False)), fields=['endpoint'], name='delivery_in_flight'), models.Index(fields=['endpoint', '-id'], name='delivery_of_endpoint'), models.Index(condition=models.Q(('state', 'pending'), _negated=True), fields=['closed_at'], name='delivery_over')],
+                'indexes': [models.Index(condition=models.Q(('state', 'pending')), fields=['endpoint', 'next_at'], name='delivery_due'), models.Index(condition=models.Q(('leased_until__isnull', False)), fields=['endpoint'], name='delivery_in_flight'), models.Index(fields=['endpoint', '-id'], name='delivery_of_endpoint'), models.Index(condition=models.Q(('state', 'dead')), fields=['endpoint', '-id'], name='delivery_dead'), models.Index(condition=models.Q(('state', 'pending'), _negated=True), fields=['closed_at'], name='delivery_over')],
                 'constraints': [models.UniqueConstraint(fields=('endpoint', 'message_id'), name='message_is_delivered_once'), models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('next_at__isnull', False), ('state', 'pending')), models.Q(('closed_at__isnull', False), ('leased_until', None), ('state__in', ['delivered', 'dead'])), _connector='OR'), name='delivery_is_pending_or_over'), models.CheckConstraint(condition=models.Q(('entry__isnull', False), models.Q(('body', ''), _negated=True), _connector='OR'), name='direct_delivery_has_its_body')],
             },
         ),

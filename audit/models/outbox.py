@@ -204,6 +204,9 @@ class Delivery(models.Model):
             ),
             models.Index(fields=["endpoint", "-id"], name="delivery_of_endpoint"),
             models.Index(
+                fields=["endpoint", "-id"], name="delivery_dead", condition=models.Q(state="dead")
+            ),
+            models.Index(
                 fields=["closed_at"], name="delivery_over", condition=~models.Q(state="pending")
             ),
         ]

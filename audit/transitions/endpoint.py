@@ -142,6 +142,7 @@ def again(delivery: Delivery) -> None:
     delivery.attempts, delivery.next_at, delivery.leased_until = 0, timezone.now(), None
     delivery.save(update_fields=["state", "closed_at", "attempts", "next_at", "leased_until"])
     Endpoint.objects.filter(pk=delivery.endpoint_id).update(rests_until=None)
+    ring(f"endpoint.{delivery.endpoint_id}")
     transaction.on_commit(outbox.hint, robust=True)
 
 
@@ -160,7 +161,7 @@ def _stop(endpoint: Endpoint, state: EndpointState, *, reason: str) -> None:
         closed_at=timezone.now(),
         last_error=f"Its endpoint was {state.label.lower()} before it could be sent.",
     )
-    ring("record")
+    ring(f"endpoint.{endpoint.pk}")
 
 
 def _locked(pk: UUID, by: Person) -> Endpoint:

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from audit.models.outbox import teams_kept_by
 from dashboard.pages.counts import waiting_for
 from people.models import Membership, Team
 
@@ -34,5 +35,6 @@ def house(request: Asked) -> HttpResponse:
             "teams": teams,
             "queues": waiting_for(request).queues,
             "parts": parts(),
+            "keeps_webhooks": bool(teams_kept_by(person)),
         },
     )
