@@ -73,3 +73,11 @@ def waiting_hold(kind: str = "approval") -> Hold:
     """The one open hold of this kind, once it is there."""
     found: Hold = eventually(lambda: Hold.objects.filter(kind=kind, state="open").first())
     return found
+
+
+def hold_of(amount: int) -> Hold:
+    """The open hold of a request for this amount, once it is there."""
+    found: Hold = eventually(
+        lambda: Hold.objects.filter(state="open", action__arguments__amount=amount).first()
+    )
+    return found

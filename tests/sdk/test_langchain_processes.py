@@ -23,7 +23,7 @@ from agents.models import Run as RunRow
 from people.models import Person
 from reviews.models import Hold
 from reviews.transitions import hold as holds
-from tests.sdk.conftest import eventually, waiting_hold
+from tests.sdk.conftest import hold_of, waiting_hold
 from tests.sdk.graphs import agent, calls, inbox
 from tests.sdk.wire import Wire
 from watchfloor import AsyncClient, Client, Conflict, OutcomeUnknown, StillHeld
@@ -206,13 +206,8 @@ async def test_async_graphs_are_driven_alike(
     graph = agent(InMemorySaver(), ledger, turn, mode="per_call")
 
     def decide() -> None:
-        for amount, verb in ((1, holds.approve), (2, holds.reject)):
-            hold = eventually(
-                lambda amount=amount: Hold.objects.filter(
-                    state="open", action__arguments__amount=amount
-                ).first()
-            )
-            verb(hold, by=ada, note="No.")
+        holds.approve(hold_of(1), by=ada)
+        holds.reject(hold_of(2), by=ada, note="No.")
 
     async with connect() as client, client.run("payer", key="t1") as run:
         watch = AsyncWatch(run, graph)
