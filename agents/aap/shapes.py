@@ -172,6 +172,20 @@ def name_of(asked: str | UnsetType, otherwise: str) -> str:
     return name
 
 
+def digest_of(request: Any) -> bytes:
+    """The digest of a request that was kept, computed again from what is there now."""
+    texts = {
+        name: getattr(request, name) for name in ("tool", "server", "timeout", "agent_reasoning")
+    }
+    values = {
+        name: json_value(text)
+        for name in ("arguments", "context")
+        if (text := getattr(request, name)) is not None
+    }
+    sent = {name: text for name, text in texts.items() if text is not None} | values
+    return sha256(exact.form(sent).encode()).digest()
+
+
 def key_digest(key: str | None) -> bytes:
     """SHA-256 of an Idempotency-Key. Raises Problem."""
     if not key:

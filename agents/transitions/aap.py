@@ -33,6 +33,8 @@ from . import action as actions
 from . import run as runs
 
 RUN = "aap"
+AT_ONCE = 50
+"""Deferred requests judged by one answer to a stop; the sweep goes on with the rest."""
 CALL = "aap:"
 """Begins the call ids of actions that came over AAP."""
 USABLE = timedelta(hours=1)
@@ -257,7 +259,7 @@ def expire(request_id: UUID) -> None:
 def judge_deferred(agent_id: UUID) -> None:
     """Propose what came while the agent was paused, in the order it came, until it has to wait again."""
     ids = AAPRequest.objects.filter(agent=agent_id).unjudged().order_by("id")
-    for pk in list(ids.values_list("pk", flat=True)):
+    for pk in list(ids.values_list("pk", flat=True)[:AT_ONCE]):
         with transaction.atomic():
             agent = lock(agent_id)
             request = AAPRequest.objects.unjudged().select_related("key").filter(pk=pk).first()
@@ -276,7 +278,9 @@ def sweep(most: int) -> None:
     for pk in due.values_list("pk", flat=True)[:most]:
         expire(pk)
     waiting = AAPRequest.objects.unjudged().exclude(agent__state=AgentState.PAUSED)
-    for agent_id in waiting.values_list("agent_id", flat=True).distinct()[:most]:
+    for agent_id in (
+        waiting.order_by("agent_id").values_list("agent_id", flat=True).distinct()[:most]
+    ):
         judge_deferred(agent_id)
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from audit.errors import Conflict, NotFound
 from audit.ids import new_id
 
-from ..aap.shapes import json_value
+from ..aap.shapes import digest_of, json_value
 from ..models import Action, AgentKey
 from ..models.aap import AAPRequest, AAPStatus
 from ..rules import exact
@@ -61,11 +61,11 @@ def consume(key: AgentKey, request_id: UUID, *, idempotency: bytes) -> AAPReques
 
 
 def check_binding(request: AAPRequest, action: Action) -> None:
-    """The approval is for these very arguments, as they were sent."""
+    """What was kept is what was sent, and the approval is for these very arguments."""
     sent = exact.plain(json_value(request.arguments))
-    if canonical(sent) != canonical(action.effective_arguments) or (
-        action.tool != request.qualified_tool
-    ):
+    same = canonical(sent) == canonical(action.effective_arguments)
+    kept = digest_of(request) == bytes(request.digest)
+    if not same or not kept or action.tool != request.qualified_tool:
         raise Conflict("The approval does not bind these arguments.", code="not_approved")
 
 

@@ -224,7 +224,8 @@ def forget_credentials() -> None:
 
 def found(provisioner: Provisioner, pk: UUID) -> Instance:
     """An instance of the provisioner's team that is not deleted. Raises NotFound."""
-    instance = scope(provisioner).filter(pk=pk, deleted_at=None).first()
+    living = scope(provisioner).exclude(agent__state=AgentState.RETIRED)
+    instance = living.filter(pk=pk, deleted_at=None).first()
     if instance is None:
         raise NotFound("There is no such instance.")
     return instance
