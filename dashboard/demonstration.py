@@ -20,7 +20,8 @@ from agents.models import Agent, AgentKey
 from agents.rules.policy.shorthand import over
 from agents.transitions import agent as agents
 from dashboard.embedded.runtime import PROJECT, private_file
-from people.models import Membership, Person, Role, Team
+from people.models import Group, Membership, Person, Role, Team
+from people.transitions import group as groups
 from people.transitions import person as people
 
 BY = "demo"
@@ -33,6 +34,25 @@ PEOPLE: dict[str, list[tuple[Role, str]]] = {
     "iris": [(Role.AUDITOR, EVERYWHERE)],
     "bob": [(Role.VIEWER, "support")],
     "admin": [(Role.ADMIN, EVERYWHERE)],
+}
+
+
+LEADS = "trading-leads"
+NOTIONAL = "double(args.quantity) * double(args.price)"
+LARGE_TRADES = {
+    "name": "Large trades",
+    "tools": ["trade.place"],
+    "when": f"!({NOTIONAL} <= 25000.0)",
+    "then": "approve",
+    "because": f"Trades over $25,000 need two of {LEADS}.",
+    "approval": {"votes": 2, "groups": [LEADS], "within": "4h", "otherwise": "deny"},
+}
+TRADES = {
+    "name": "Trades",
+    "tools": ["trade.place"],
+    "when": f"!({NOTIONAL} <= 10000.0)",
+    "then": "approve",
+    "because": "Trades over $10,000 need a person.",
 }
 
 
@@ -64,7 +84,7 @@ def examples(data: Path) -> list[Example]:
             "rebalancer",
             "trading",
             ["trade.place", "ledger.debit", "ledger.credit"],
-            [over("trade.place", "notional", 10_000)],
+            [LARGE_TRADES, TRADES],
             ["-m", "rebalancer", "--store", str(data / "broker.sqlite3")]
             + ["--forever", "--pace", "120"],
         ),
@@ -85,6 +105,7 @@ def prepare(data: Path) -> dict[str, Any]:
                 if (agent := _agent(example, teams, _known(known, "agents", example.name)))
             ],
         }
+        _group(LEADS, teams["trading"], ("ada", "otto"))
         # Inside the transaction: a key that nobody kept must not have been issued.
         private_file(path, json.dumps(said, indent=1))
     return said
@@ -108,6 +129,14 @@ def _person(name: str, teams: dict[str, Team], known: dict[str, Any]) -> dict[st
 def _join(person: Person, role: Role, team: Team | None) -> None:
     if not Membership.objects.filter(person=person, team=team).exists():
         people.join(person, role=role, team=team, by=BY)
+
+
+def _group(name: str, team: Team, members: tuple[str, ...]) -> None:
+    if not Group.objects.filter(team=team, name=name).exists():
+        group = groups.create(team, name, by=BY)
+        for person in Person.objects.filter(name__in=members).order_by("name"):
+            if person.sees(team.pk):
+                groups.add(group, person, by=BY)
 
 
 def _agent(

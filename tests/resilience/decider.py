@@ -44,7 +44,7 @@ def answer_all(turns: Iterator[bool]) -> int:
             if hold.kind == HoldKind.TRIP:
                 answer_trip(hold, ada)
             elif next(turns):
-                holds.approve(hold, by=ada)
+                approve(hold, ada)
             else:
                 holds.reject(hold, by=ada, note="The order was delivered on time.")
         except Conflict as conflict:  # it was cancelled or frozen meanwhile
@@ -52,6 +52,20 @@ def answer_all(turns: Iterator[bool]) -> int:
         else:
             answered += 1
     return answered
+
+
+def approve(hold: object, ada: object) -> None:
+    """With as many people as it needs."""
+    from people.models import Person
+    from reviews.models import Hold
+    from reviews.transitions import hold as holds
+
+    assert isinstance(hold, Hold)
+    assert isinstance(ada, Person)
+    if not hold.votes.standing().filter(person=ada).exists():
+        hold = holds.approve(hold, by=ada)
+    if hold.is_open:
+        holds.approve(hold, by=Person.objects.get(name="otto"))
 
 
 def answer_trip(hold: object, ada: object) -> None:
