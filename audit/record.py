@@ -32,8 +32,13 @@ def record(
     summary: str = "",
     data: dict[str, Any] | None = None,
 ) -> None:
-    """Add one entry. `kind` is `noun.participle` (`hold.approved`); `summary` is one plain sentence."""
+    """Add one entry. `kind` is `noun.participle` (`hold.approved`); `summary` is one plain sentence.
+
+    Somebody who acts through something (`actor.via`, a token) is still the actor; what it was stands in `data`.
+    """
     scope = about.record_scope
+    via = getattr(actor, "via", "")
+    facts = {**(data or {}), "via": via} if via else data or {}
     with connection.cursor() as cursor:
         cursor.execute(
             ADD,
@@ -45,6 +50,6 @@ def record(
                 scope.get("agent", ""),
                 scope.get("run", ""),
                 summary,
-                json.dumps(data or {}, cls=DjangoJSONEncoder),
+                json.dumps(facts, cls=DjangoJSONEncoder),
             ],
         )

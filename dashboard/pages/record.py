@@ -232,7 +232,12 @@ def _ways(entries: Sequence[Entry], person: Person) -> dict[str, str]:
     for entry in entries:
         noun, _, pk = entry.about.partition(":")
         named[noun].add(pk)
-    found: dict[str, str] = {}
+    found: dict[str, str] = {
+        entry.about: reverse("team", args=[entry.team])
+        for entry in entries
+        if entry.about.partition(":")[0] in PARTS_OF_TEAMS
+        and any(person.sees(team) for team in uuids([entry.team]))
+    }
     for noun, rows in WHOLE.items():
         if ids := uuids(named[noun]):
             visible = rows().visible_to(person).filter(pk__in=ids)
@@ -259,6 +264,9 @@ WHOLE: dict[str, Callable[[], VisibleQuerySet[Any]]] = {
     "agent": Agent.objects.all,
 }
 """Subjects with a page of their own."""
+
+PARTS_OF_TEAMS = {"team", "people.group"}
+"""Subjects that are shown on their team's page."""
 
 PARTS_OF_AGENTS: dict[str, Callable[[], QuerySet[Any]]] = {
     "agents.key": AgentKey.objects.all,

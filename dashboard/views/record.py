@@ -26,6 +26,10 @@ NOUNS = (
     ("key.", "Keys"),
     ("version.", "Versions"),
     ("person.", "People"),
+    ("group.", "Groups"),
+    ("delegation.", "Stand-ins"),
+    ("calendar.", "Working hours"),
+    ("token.", "Personal tokens"),
 )
 COLUMNS = ("id", "at", "kind", "actor", "about", "summary", "agent", "run", "data")
 AGENTS_OFFERED = 200

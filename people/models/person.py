@@ -57,6 +57,9 @@ class Person(AbstractBaseUser):
     signed_in_at: datetime | None = None
     """When they last showed who they are, in this session. An API token never does."""
 
+    via: str = ""
+    """What they act through when it is not a page, as the record keeps it: `people.token:…`."""
+
     USERNAME_FIELD = "name"
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -163,6 +166,10 @@ class Person(AbstractBaseUser):
         if self.roles.get(None) == Role.ADMIN:
             return True
         return bool(other.roles) and all(self.roles.get(t) == Role.ADMIN for t in other.roles)
+
+    def edits_policy_for(self, team_id: UUID) -> bool:
+        """Whether they may write the rules that they, and everybody in the team, decide under."""
+        return self.decides_for(team_id)
 
     @property
     def reads_record(self) -> bool:

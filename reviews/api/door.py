@@ -36,4 +36,5 @@ class PersonalTokenAuth(HttpBearer):
 def person_of(request: HttpRequest) -> Person:
     """Whose token this is. They never count as freshly signed in."""
     token: PersonalToken = request.auth  # type: ignore[attr-defined]
+    token.person.via = token.record_name
     return token.person

@@ -355,3 +355,15 @@ def test_strangers_to_the_house_sign_in_first(path: str, client: Client, support
 
     assert answer.status_code == 302
     assert answer["Location"].startswith("/sign-in/")
+
+
+def test_the_record_leads_to_the_team(
+    client: Client, ada: Person, support: Team, leads: Group
+) -> None:
+    group.add(leads, ada, by=ada)
+    client.force_login(ada)
+
+    page = client.get("/record/?kind=group.").content.decode()
+
+    assert "ada joined trading-leads" in page
+    assert f'href="/settings/teams/{support.pk}/"' in page

@@ -124,7 +124,9 @@ def test_every_verb_is_there(verb: str, call: Call, opened: Opened, ada: Person)
     told = answer.json()
     assert told["decision"] == DECISIONS.get(verb, "")
     assert told["state"] == ("decided" if verb in DECISIONS else "open")
-    assert Entry.objects.filter(actor="person:ada", about=f"reviews.hold:{pk}").exists()
+    said = Entry.objects.filter(actor="person:ada", about=f"reviews.hold:{pk}")
+    via = f"people.token:{PersonalToken.objects.get().pk}"
+    assert {entry.data["via"] for entry in said} == {via}
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb in DECISIONS])
