@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from . import messages
 from .errors import Invalid
+from .ids import new_id
 from .models import Delivery, Endpoint, EndpointKind, EndpointState, Entry
 
 logger = logging.getLogger(__name__)
@@ -104,10 +105,11 @@ def enqueue(to: Endpoint | str, type: str, data: dict[str, Any]) -> list[Deliver
     now = timezone.now()
     deliveries = []
     for endpoint in endpoints:
-        message_id = messages.new_message_id()
         if endpoint.kind == EndpointKind.AAP:
+            message_id = str(new_id())
             body = messages.aap_body(message_id, type, data, at=now)
         else:
+            message_id = messages.new_message_id()
             body = messages.body(type, data, at=now)
         deliveries.append(
             Delivery(endpoint=endpoint, message_id=message_id, type=type, body=body, next_at=now)

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from . import messages, outbound, outbox
 from .bell import ring
-from .models import Delivery, DeliveryState, Endpoint, EndpointState
+from .models import Delivery, DeliveryState, Endpoint, EndpointKind, EndpointState
 from .sealed import CannotUnseal
 from .transitions import endpoint as endpoints
 
@@ -30,6 +30,8 @@ BACKOFF = tuple(
     for s in (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 28800)  # 23 h 43 min in all
 )
 """How long to wait after the first, second, … try that failed. After the last comes one more try, then it is dead."""
+
+AAP_TRIED_FOR = timedelta(hours=168)
 
 AT_ONCE = 16
 """POSTs under way in one process."""
@@ -199,15 +201,22 @@ def conclude(parcel: Parcel, outcome: Outcome) -> None:
     delivery.tries = [*delivery.tries[-29:], _line(outcome)]
     if not outcome.error:
         delivery.state, delivery.closed_at = DeliveryState.DELIVERED, now
-    elif delivery.attempts > len(BACKOFF) or endpoint.state != EndpointState.ACTIVE:
+    elif is_given_up(delivery, now) or endpoint.state != EndpointState.ACTIVE:
         delivery.state, delivery.closed_at = DeliveryState.DEAD, now
     else:
         delivery.next_at = now + _patience(delivery.attempts)
     delivery.save()
     _remember(endpoint, outcome, now)
     ring(f"endpoint.{endpoint.pk}")
-    if outcome.status == 410 and endpoint.is_active:
+    if outcome.status == 410 and endpoint.is_active and endpoint.kind == EndpointKind.WEBHOOK:
         endpoints.give_up(endpoint, reason=outcome.error)
+
+
+def is_given_up(delivery: Delivery, now: datetime) -> bool:
+    """Whether this was the last try: of a day's, or for an AAP instance of the seven days it is promised."""
+    if delivery.endpoint.kind == EndpointKind.AAP:
+        return now + BACKOFF[-1] > delivery.created_at + AAP_TRIED_FOR
+    return delivery.attempts > len(BACKOFF)
 
 
 def _line(outcome: Outcome) -> dict[str, object]:
@@ -221,7 +230,7 @@ def _line(outcome: Outcome) -> dict[str, object]:
 
 def _patience(attempts: int) -> timedelta:
     """Spread by a tenth to both sides, so that what failed together does not come back together."""
-    return BACKOFF[attempts - 1] * random.uniform(0.9, 1.1)
+    return BACKOFF[min(attempts, len(BACKOFF)) - 1] * random.uniform(0.9, 1.1)
 
 
 def _remember(endpoint: Endpoint, outcome: Outcome, now: datetime) -> None:

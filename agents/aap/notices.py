@@ -100,6 +100,7 @@ def connected(agent: Agent, delivery: Delivery, endpoint: Endpoint | None = None
         kind=EndpointKind.AAP, team=str(agent.team_id), owner=agent.record_name
     )
     endpoint.label, endpoint.url = agent.name, delivery.url
+    endpoint.failures, endpoint.rests_until = 0, None
     endpoint.keep_secret(delivery.signing_secret)
     endpoint.save()
     return endpoint

@@ -23,7 +23,9 @@ from django.utils import timezone
 from msgspec import UNSET
 
 from audit.errors import Conflict, NotFound
+from audit.models import Endpoint
 from audit.record import Recordable, record
+from audit.transitions import endpoint as endpoints
 from people.models import Team
 
 from ..aap import notices
@@ -310,10 +312,10 @@ def change(
 def disconnect(instance: Instance) -> None:
     """What waits to be sent is not sent any more."""
     if instance.endpoint is not None:
-        endpoint, instance.endpoint = instance.endpoint, None
-        instance.registration_id = ""
+        kept = Endpoint.objects.select_for_update(no_key=True).get(pk=instance.endpoint.pk)
+        instance.endpoint, instance.registration_id = None, ""
         instance.save(update_fields=["endpoint", "registration_id"])
-        endpoint.delete()
+        endpoints.drop(kept)
 
 
 @transaction.atomic

@@ -152,6 +152,11 @@ def give_up(endpoint: Endpoint, *, reason: str) -> None:
     record("endpoint.disabled", actor="clock", about=endpoint, summary=reason)
 
 
+def drop(endpoint: Endpoint) -> None:
+    """Whoever it belonged to is gone, or wants no more messages. The caller has locked it."""
+    _stop(endpoint, EndpointState.DELETED, reason="")
+
+
 def _stop(endpoint: Endpoint, state: EndpointState, *, reason: str) -> None:
     endpoint.state, endpoint.state_reason = state, reason
     endpoint.save()

@@ -25,12 +25,14 @@ from agentapprovalprotocol.receiver import new_secret
 from cryptography.exceptions import InvalidTag
 from django.core.management import CommandError, call_command
 from django.db.models import F
+from django.utils import timezone
 
 from agents.models import Agent, AgentKey
 from agents.models.aap import AAPRequest, Instance, Provisioner
 from agents.tasks import sweep
 from agents.transitions import instance as instances
 from audit.models import Delivery, Endpoint, Entry
+from audit.sending import send_due
 from people.models import Person, Team
 from reviews.transitions import hold as holds
 
@@ -358,9 +360,10 @@ def test_another_receiver_takes_over_and_none_ends_it(
     assert Delivery.objects.get().endpoint.url == second.url
     gone = platform.patch(path, json={"delivery": None}, headers={"Idempotency-Key": "2"})
     assert "delivery" not in gone.json()
-    assert not Delivery.objects.exists()
+    assert Delivery.objects.get().state == "dead"
     client.cancel(client.create(submission(), "2").id)
-    assert not Delivery.objects.exists()
+    assert Delivery.objects.get().state == "dead"
+    assert send_due() == 0
 
 
 def test_deleting_tells_nobody(
@@ -422,3 +425,26 @@ def test_a_wrong_provisioner_is_refused(base: str) -> None:
         )
 
     assert refusal.value.status == 401
+
+
+def test_a_receiver_that_is_away_is_tried_for_seven_days(
+    serve: Callable[[Receiver], Service],
+    base: str,
+    connect: Callable[[str], Client],
+    provisioner: tuple[Provisioner, str],
+) -> None:
+    service = serve(Receiver(resumers={}))
+    client = connect(provisioned(service, base, provisioner[1]).token)
+    client.cancel(client.create(submission(), "1").id)
+    Endpoint.objects.update(url="http://127.0.0.1:9/gone")
+
+    def tried(age: timedelta) -> str:
+        Endpoint.objects.update(rests_until=None)
+        Delivery.objects.update(
+            next_at=timezone.now(), attempts=40, created_at=timezone.now() - age
+        )
+        assert send_due() == 1
+        return Delivery.objects.get().state
+
+    assert tried(timedelta(days=6)) == "pending"
+    assert tried(timedelta(days=7)) == "dead"
