@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Annotated, Any, Literal
@@ -214,6 +215,8 @@ class Proposed(msgspec.Struct, frozen=True):
     item: str
     ask_unless_ruled: bool = False
     """Policy's silence is no yes: see `Proposal`."""
+    waits_at_most: timedelta | None = None
+    """Whoever asks hangs up then, however long policy would let people think."""
 
     @classmethod
     def of(cls, request: Propose) -> Proposed:

@@ -149,7 +149,7 @@ def window_of(timeout: str) -> timedelta:
 def proposal(*, call_id: str, tool: str, arguments: str, reason: str, waits: timedelta) -> Proposed:
     """A request as the action that it is. Raises Problem for arguments that nobody could be shown."""
     plain = exact.plain(exact.read(arguments.encode()))
-    return Proposed.of(
+    proposed = Proposed.of(
         Propose(
             call_id=call_id,
             tool=tool,
@@ -158,6 +158,7 @@ def proposal(*, call_id: str, tool: str, arguments: str, reason: str, waits: tim
             expires_in_s=min(max(round(waits.total_seconds()), SHORTEST_HOLD_S), LONGEST_HOLD_S),
         )
     )
+    return msgspec.structs.replace(proposed, waits_at_most=waits)
 
 
 def name_of(asked: str | UnsetType, otherwise: str) -> str:

@@ -97,10 +97,14 @@ def remember(before: Action, proposed: Proposed, weighed: Weighed) -> tuple[Judg
 
 def deadline(row: Any, proposed: Proposed, requirement: Requirement) -> datetime:
     """When nobody will be waited for any longer: as policy says, else as the agent asked."""
+    now: datetime = row.now_at
     within = requirement.within or timedelta(seconds=proposed.request.expires_in_s)
-    if not requirement.working_time:
-        return row.now_at + within  # type: ignore[no-any-return]
-    return add_working(row.now_at, within, policies.hours_of(first(sql.CALENDAR, team=row.team_id)))
+    if requirement.working_time:
+        hours = policies.hours_of(first(sql.CALENDAR, team=row.team_id))
+        until = add_working(now, within, hours)
+    else:
+        until = now + within
+    return until if proposed.waits_at_most is None else min(until, now + proposed.waits_at_most)
 
 
 def asked_about(row: Any, proposed: Proposed, run_id: UUID) -> UUID | None:

@@ -405,3 +405,20 @@ def test_a_revoked_key_is_refused(client: Client, scout: Agent, ada: Person) -> 
 
     with pytest.raises(CredentialRefused):
         client.create(submission(), "1")
+
+
+def test_people_are_not_shown_a_later_deadline_than_the_agents(
+    connect: Callable[[str], Client], support: Team
+) -> None:
+    rule = {"name": "Slow", "then": "approve", "approval": {"within": "4h"}}
+    patient = connect(agents.create("patient", team=support, by="test", rules=[rule])[1])
+
+    short, long = (
+        patient.create(submission(timeout=timeout), timeout) for timeout in ("10m", "24h")
+    )
+
+    ends = [hold_of(request.id).expires_at for request in (short, long)]
+    assert ends[0] is not None
+    assert ends[1] is not None
+    assert abs(ends[0] - short.deadline_at) < timedelta(seconds=1)
+    assert abs(ends[1] - long.created_at - timedelta(hours=4)) < timedelta(seconds=5)
