@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+
+from audit.errors import Conflict, Invalid
 from audit.record import Recordable, record
-from people.models import Team
+from people.models import Person, Team
 
 from ..models import Agent, Policy, PolicyVersion
 from ..rules.policy import compile_policy
+from ..rules.policy.difference import difference
+from . import policy_checks
+
+LONGEST_WHY = 2_000
+NOT_YOURS = "Your role may not change this policy: that takes a lead, ops or admin of its team."
 
 
 def of_agent(agent: Agent) -> Policy:
@@ -21,11 +30,47 @@ def of_team(team: Team) -> Policy:
     return Policy.objects.get_or_create(team=team, agent=None)[0]
 
 
+@transaction.atomic
+def save(
+    policy: Policy,
+    document: dict[str, Any],
+    *,
+    by: Person | str,
+    why: str,
+    expected: int | None = None,
+) -> PolicyVersion:
+    """Add a version and put it in force. `expected` is the number of the version that was changed.
+
+    Raises Invalid in words, Conflict when somebody saved meanwhile, PermissionDenied.
+    """
+    policy = lock(policy, by=by)
+    unchanged_since(policy, expected)
+    why = why.strip()
+    if not why:
+        raise Invalid("Say why: whoever reads this policy later will ask.")
+    if len(why) > LONGEST_WHY or "\0" in why:
+        raise Invalid(f"Why can be {LONGEST_WHY:,} characters of text long.")
+    document = policy_checks.checked(policy, document)
+    if policy.current and document == policy.document:
+        raise Invalid(f"Nothing has changed: this is version {policy.current.number}.")
+    return write(policy, document, by=by, why=why)
+
+
+def roll_back(
+    policy: Policy, number: int, *, by: Person | str, why: str, expected: int | None = None
+) -> PolicyVersion:
+    """What an old version said is in force again, as a new one. It is checked like any other."""
+    old = policy.versions.filter(number=number).first()
+    if old is None:
+        raise Invalid(f"This policy has no version {number}.")
+    return save(policy, old.document, by=by, why=why, expected=expected)
+
+
 def write(
     policy: Policy, document: dict[str, Any], *, by: Recordable | str, why: str
 ) -> PolicyVersion:
     """Add a version to a locked policy and put it in force. Raises Invalid in words."""
-    compile_policy(document)
+    document = compile_policy(document).document.as_dict()
     before = policy.current
     number = before.number + 1 if before else 1
     author = by if isinstance(by, str) else by.record_name
@@ -42,8 +87,32 @@ def write(
         data={
             "policy": str(policy),
             "version": number,
-            "was": before.document if before else None,
-            "is": document,
+            "before": before.number if before else None,
+            "changes": difference(before.document if before else {}, document).as_dict(),
         },
     )
     return version
+
+
+def lock(policy: Policy, *, by: Person | str) -> Policy:
+    """Lock the policy. Raises PermissionDenied when this person may not change it; scripts may."""
+    policy = (
+        Policy.objects.select_for_update(of=("self",))
+        .select_related("team", "agent", "current")
+        .get(pk=policy.pk)
+    )
+    if isinstance(by, Person) and not by.edits_policy_for(policy.team_id):
+        raise PermissionDenied(NOT_YOURS)
+    return policy
+
+
+def unchanged_since(policy: Policy, expected: int | None) -> None:
+    """Two people at one policy: the second is told who was first."""
+    current = policy.current
+    if expected is None or current is None or current.number <= expected:
+        return
+    who = current.author.removeprefix("person:")
+    raise Conflict(
+        f"{who} saved version {current.number} meanwhile, “{current.why}”. "
+        "Nothing of yours is lost: compare it with theirs and save again."
+    )

@@ -11,7 +11,7 @@ from agents.rules.policy import Requirement, compile_policy, sentences
 from agents.rules.policy.document import parse
 from audit.errors import Invalid
 
-BIG = {
+BIG: dict[str, Any] = {
     "name": "Large refunds",
     "tools": ["refund.issue"],
     "when": "double(args.amount) > 50.0",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agents.rules.policy import Case, compile_policy
 from agents.rules.policy.difference import Field, difference
 from agents.rules.policy.yaml import Written, dump, dump_one, load, load_one
-from agents.rules.replay import Past, replay
+from agents.rules.replay import Past, Shadowed, replay
 from audit.errors import Invalid
 
 FILE = """\
@@ -95,6 +95,13 @@ def test_a_file_that_cannot_be_meant_is_refused_in_words(text: str, sentence: st
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(
     lambda name: bool(name.strip()) and name.strip().isprintable()
 )
+
+
+def stripped(name: Any) -> str:
+    """As the loader takes a name."""
+    return str(name).strip()
+
+
 whens = st.sampled_from(["true", "args.a > 1", "args.a > 1\n  || tool == 'x: y # z'"])
 spoken = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
 written_rules = st.lists(
@@ -103,11 +110,11 @@ written_rules = st.lists(
         optional={"when": whens, "because": spoken, "shadow": st.booleans()},
     ),
     max_size=4,
-    unique_by=lambda rule: rule["name"].strip().casefold(),
+    unique_by=lambda rule: stripped(rule["name"]).casefold(),
 )
 
 
-@given(written_rules, st.lists(names, max_size=3, unique_by=str.strip))
+@given(written_rules, st.lists(names, max_size=3, unique_by=stripped))
 def test_what_is_loaded_and_dumped_stays_as_it_is(rules: Any, tools: Any) -> None:
     document = load_one(dump_one({"tools": tools, "rules": rules}), of_agent=True)
     policies = (Written("a", "b", document),)
@@ -170,7 +177,8 @@ def test_the_past_is_judged_anew_and_counted() -> None:
 
     def past(number: int, happened: Any, tool: str = "pay") -> Past:
         now = datetime(2026, 11, 14, tzinfo=UTC)
-        return Past(str(number), Case(tool=tool, arguments={"n": number}, now=now), happened)
+        was: Any = {"allowed": "allow", "denied": "deny"}.get(happened, "approve")
+        return Past(str(number), Case(tool=tool, arguments={"n": number}, now=now), happened, was)
 
     found = replay(
         [past(1, "allowed"), past(7, "approved"), past(10, "allowed"), past(11, "rejected")]
@@ -193,4 +201,4 @@ def test_the_past_is_judged_anew_and_counted() -> None:
         ("7", "allow", ""),
         ("10", "approve", "large"),
     ]
-    assert found.shadows == {("tried", "deny"): 3}
+    assert found.shadows == (Shadowed("tried", "deny", "agent", 3, ("7", "10", "11")),)

@@ -20,7 +20,8 @@ NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)  # a Saturday
 
 
 def case(tool: str = "pay", **more: Any) -> Case:
-    return Case(**{"tool": tool, "arguments": {}, "now": NOW} | more)
+    given: dict[str, Any] = {"tool": tool, "arguments": {}, "now": NOW}
+    return Case(**given | more)
 
 
 def rule(name: str, then: str, when: str = "true", **more: Any) -> dict[str, Any]:

@@ -83,14 +83,16 @@ def document_of(written: Any, agent: str) -> dict[str, Any]:
 
 
 def dump(policies: Iterable[Written]) -> str:
+    """As text; keys always in the same order, which PostgreSQL does not keep."""
     entries = [
-        {"team": p.team, **({"agent": p.agent} if p.agent else {}), **p.document} for p in policies
+        {"team": p.team, **({"agent": p.agent} if p.agent else {}), **parse(p.document).as_dict()}
+        for p in policies
     ]
     return text_of({"policies": entries})
 
 
 def dump_one(document: dict[str, Any]) -> str:
-    return text_of(document)
+    return text_of(parse(document).as_dict())
 
 
 def text_of(value: Any) -> str:

@@ -1,0 +1,165 @@
+"""`manage.py policy show|diff|apply|history`: policies as a file, for those who keep them beside their code."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.core.exceptions import PermissionDenied
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from agents.models import Agent, Policy
+from agents.rules.policy.difference import Difference, difference
+from agents.rules.policy.yaml import Written, dump, load
+from agents.transitions import policy as policies
+from agents.transitions.policy_checks import checked
+from audit.errors import Invalid, Refused
+from people.models import Person, Team
+
+BY = "command"
+NEWEST = 50
+
+
+class Planned(NamedTuple):
+    policy: Policy
+    written: Written
+    document: dict[str, Any]
+    difference: Difference
+
+
+class Command(BaseCommand):
+    help = "Show policies as YAML, compare a file with what is in force, and put a file in force."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        show = verbs.add_parser("show", help="what is in force, as a file")
+        diff = verbs.add_parser("diff", help="what a file would change; exits 1 when it would")
+        apply = verbs.add_parser("apply", help="put a file in force: all of it, or nothing")
+        history = verbs.add_parser("history", help="who saved which version, when and why")
+        for command in (show, history):
+            command.add_argument("--team")
+            command.add_argument("--agent", help="of the team; without it, all of the team's")
+        for command in (diff, apply):
+            command.add_argument("file", help="YAML; - reads standard input")
+        apply.add_argument("--why", default="", help="what people read beside the version")
+        apply.add_argument("--by", help="the person whose change it is; checked like theirs")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            getattr(self, options["verb"])(**options)
+        except Refused as refusal:
+            raise CommandError(refusal.detail) from refusal
+        except PermissionDenied as refusal:
+            raise CommandError(str(refusal)) from refusal
+
+    def show(self, *, team: str | None, agent: str | None, **_: Any) -> None:
+        found = [p for p in chosen(team, agent) if p.current]
+        self.stdout.write(dump(Written(*owner(p), p.document) for p in found), ending="")
+
+    def diff(self, *, file: str, **_: Any) -> None:
+        """Nothing is changed: policies that do not exist yet are made, looked at and taken back."""
+        with transaction.atomic():
+            changes = [p for p in planned(read(file)) if p.difference or p.policy.current is None]
+            transaction.set_rollback(True)
+        for change in changes:
+            self.tell(change)
+        if changes:
+            sys.exit(1)
+        self.stdout.write("Nothing differs.")
+
+    @transaction.atomic
+    def apply(self, *, file: str, why: str, by: str | None, **_: Any) -> None:
+        """All or nothing. A policy that stays as it is gets no version, so applying twice is harmless."""
+        author = person(by) if by else BY
+        why = why.strip() or f"Applied from {'standard input' if file == '-' else Path(file).name}."
+        for change in planned(read(file)):
+            if change.policy.current and not change.difference:
+                self.stdout.write(f"{change.written.owner}: unchanged")
+                continue
+            try:
+                version = policies.save(change.policy, change.document, by=author, why=why)
+            except Invalid as error:
+                raise Invalid(f"Policy of {change.written.owner}: {error.detail}") from error
+            self.tell(change)
+            self.stdout.write(f"{change.written.owner}: version {version.number}")
+
+    def history(self, *, team: str | None, agent: str | None, **_: Any) -> None:
+        for policy in chosen(team, agent):
+            written = Written(*owner(policy), {})
+            for version in policy.versions.order_by("-number")[:NEWEST]:
+                when = f"{version.created_at:%Y-%m-%d %H:%M}"
+                who = version.author.removeprefix("person:")
+                self.stdout.write(f"{written.owner} {version.number} {when} {who}: {version.why}")
+
+    def tell(self, change: Planned) -> None:
+        self.stdout.write(f"{change.written.owner}:")
+        for line in change.difference.lines():
+            self.stdout.write(f"  {line}")
+
+
+def chosen(team: str | None, agent: str | None) -> list[Policy]:
+    found = Policy.objects.select_related("team", "agent", "current")
+    if agent and not team:
+        raise CommandError("Say of which team: --team T --agent A.")
+    if team:
+        found = found.filter(team=team_named(team))
+    if agent and team:
+        found = found.filter(agent=agent_named(team_named(team), agent))
+    return sorted(found, key=owner)
+
+
+def owner(policy: Policy) -> tuple[str, str]:
+    return policy.team.name, policy.agent.name if policy.agent else ""
+
+
+def read(file: str) -> tuple[Written, ...]:
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{file} cannot be read: {error}.") from error
+    return load(text)
+
+
+def planned(written: tuple[Written, ...]) -> list[Planned]:
+    """Each policy of a file beside what is in force, checked. Inside a transaction."""
+    return [plan(one) for one in written]
+
+
+def plan(written: Written) -> Planned:
+    team = team_named(written.team)
+    if written.agent:
+        policy = policies.of_agent(agent_named(team, written.agent))
+    else:
+        policy = policies.of_team(team)
+    try:
+        document = checked(policy, written.document)
+    except Invalid as error:
+        raise Invalid(f"Policy of {written.owner}: {error.detail}") from error
+    before = policy.document if policy.current else {}
+    return Planned(policy, written, document, difference(before, document))
+
+
+def team_named(name: str) -> Team:
+    team = Team.objects.filter(name=name).first()
+    if team is None:
+        known = ", ".join(Team.objects.values_list("name", flat=True)[:20])
+        raise Invalid(f"There is no team “{name}”. There are: {known or 'none'}.")
+    return team
+
+
+def agent_named(team: Team, name: str) -> Agent:
+    agent = Agent.objects.filter(team=team, name=name).first()
+    if agent is None:
+        known = ", ".join(Agent.objects.filter(team=team).values_list("name", flat=True)[:20])
+        raise Invalid(f"{team} has no agent “{name}”. It has: {known or 'none'}.")
+    return agent
+
+
+def person(name: str) -> Person:
+    found = Person.objects.filter(name=name, is_active=True).first()
+    if found is None:
+        raise Invalid(f"There is no person “{name}” who can sign in.")
+    return found
