@@ -80,18 +80,24 @@ What it returns is laid into the message's `data`. Apps above this one add their
 def events_for(kind: str) -> tuple[str, ...]:
     """The names by which an endpoint can ask for entries of this kind; none when they never leave the house."""
     noun, _, participle = kind.partition(".")
-    return (kind, f"{noun}.*") if participle in EVENTS.get(noun, ()) else ()
+    return (kind, _family(kind)) if participle in EVENTS.get(noun, ()) else ()
 
 
 def check_events(events: list[str]) -> list[str]:
-    """The same names sorted, each once. Raises `Invalid` for what nobody will ever send."""
+    """The same names sorted, none twice or within another. Raises `Invalid` for what nobody will ever send."""
     for name in events:
         noun, _, participle = name.partition(".")
         if noun not in EVENTS or (participle != "*" and participle not in EVENTS[noun]):
             raise Invalid(f"There is no event {name[:60]}.")
     if not events:
         raise Invalid("Choose at least one event.")
-    return sorted(set(events))
+    whole = {name for name in events if name.endswith(".*")}
+    return sorted(whole | {name for name in events if _family(name) not in whole})
+
+
+def _family(name: str) -> str:
+    """`hold.*` for `hold.opened`"""
+    return f"{name.partition('.')[0]}.*"
 
 
 @transaction.atomic
@@ -126,7 +132,7 @@ def _listening(team: str, type: str) -> list[Endpoint]:
             kind=EndpointKind.WEBHOOK,
             state=EndpointState.ACTIVE,
             team__in={team, ""},
-            events__overlap=[type, f"{type.partition('.')[0]}.*"],
+            events__overlap=[type, _family(type)],
         )
     )
 

@@ -33,6 +33,9 @@ BACKOFF = tuple(
 
 AAP_TRIED_FOR = timedelta(hours=168)
 
+GONE = 410
+"""The receiver wants no more messages (Standard Webhooks asks senders to stop then)."""
+
 AT_ONCE = 16
 """POSTs under way in one process."""
 AT_ONCE_EACH = 4
@@ -180,7 +183,7 @@ def carry(parcel: Parcel) -> Outcome:
 def _in_words(status: int) -> str:
     if 300 <= status < 400:
         return f"It answered {status}: redirects are not followed. Give the address it leads to."
-    if status == 410:
+    if status == GONE:
         return "It answered 410 Gone: it wants no more messages."
     return f"It answered {status}."
 
@@ -194,6 +197,7 @@ def conclude(parcel: Parcel, outcome: Outcome) -> None:
     if delivery is None:
         return
     now = timezone.now()
+    gone = outcome.status == GONE and endpoint.kind == EndpointKind.WEBHOOK
     delivery.leased_until = None
     delivery.last_status = outcome.status
     delivery.last_error = outcome.error
@@ -201,14 +205,14 @@ def conclude(parcel: Parcel, outcome: Outcome) -> None:
     delivery.tries = [*delivery.tries[-29:], _line(outcome)]
     if not outcome.error:
         delivery.state, delivery.closed_at = DeliveryState.DELIVERED, now
-    elif is_given_up(delivery, now) or endpoint.state != EndpointState.ACTIVE:
+    elif gone or is_given_up(delivery, now) or endpoint.state != EndpointState.ACTIVE:
         delivery.state, delivery.closed_at = DeliveryState.DEAD, now
     else:
         delivery.next_at = now + _patience(delivery.attempts)
     delivery.save()
     _remember(endpoint, outcome, now)
     ring(f"endpoint.{endpoint.pk}")
-    if outcome.status == 410 and endpoint.is_active and endpoint.kind == EndpointKind.WEBHOOK:
+    if gone and endpoint.is_active:
         endpoints.give_up(endpoint, reason=outcome.error)
 
 

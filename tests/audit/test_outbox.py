@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from django.db import transaction
@@ -117,6 +119,22 @@ def test_a_team_is_told_through_all_that_listen(hook: Endpoint, otto: Person) ->
 def test_events_that_never_happen_are_refused(events: list[str]) -> None:
     with pytest.raises(Invalid):
         outbox.check_events(events)
+
+
+def test_all_of_a_noun_holds_each_of_its_events() -> None:
+    asked = ["run.failed", "hold.opened", "hold.*", "run.failed"]
+
+    assert outbox.check_events(asked) == ["hold.*", "run.failed"]
+
+
+def test_all_that_is_recorded_of_a_public_noun_can_be_asked_for() -> None:
+    found = set[str]()
+    for folder in ("agents/transitions", "reviews/transitions", "audit/transitions"):
+        for file in (Path(__file__).parents[2] / folder).glob("*.py"):
+            found |= set(re.findall(r'"((?:hold|breaker|agent|policy)\.[a-z]+)"', file.read_text()))
+
+    assert found
+    assert not [kind for kind in sorted(found) if not outbox.events_for(kind)]
 
 
 def test_a_team_has_so_many_webhooks_and_no_more(hook: Endpoint, otto: Person) -> None:

@@ -126,6 +126,8 @@ def test_gone_means_no_more(hook: Endpoint, receiver: Receiver, otto: Person) ->
     assert "410 Gone" in hook.state_reason
     assert {d.state for d in Delivery.objects.all()} == {"dead"}
     assert len(receiver.got) == 1
+    (tried,) = [d for d in Delivery.objects.all() if d.attempts]
+    assert tried.last_error == "It answered 410 Gone: it wants no more messages."
     assert Entry.objects.filter(kind="endpoint.disabled", actor="clock").exists()
     with pytest.raises(Conflict, match="Enable it first"):
         endpoints.resend(Delivery.objects.earliest("pk").pk, by=otto)
