@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from watchfloor import Answered, Denied, Found, NotFound, Refused, Rejected, Run
+from watchfloor import Answered, Asked, Denied, Found, NotFound, Refused, Rejected, Run
 
 from .categories import CATEGORIES, OTHER, scores
 from .desk import Desk
@@ -55,6 +55,8 @@ class Deeds:
         except (Rejected, Denied, Answered) as no:
             why = no.message or type(no).__name__.lower()
             return {"step": "refuse", "why": f"No refund: {why}"}
+        except Asked as question:
+            return {"step": "review", "why": f"A question about the refund: {question}"}
         except Refused as nobody:
             return {"step": "review", "why": f"Nobody decided about the refund: {nobody}"}
         return {"step": "file", "refunded": f"{issued['amount']} {issued['currency']}"}

@@ -22,7 +22,7 @@ from watchfloor.failures import UNSURE_ON
 from watchfloor.flows.admitting import Claim, admit, proposal
 from watchfloor.flows.performing import Work, perform, settle
 from watchfloor.flows.sharing import is_leased, let_go
-from watchfloor.flows.stepping import PROPOSAL_FIELDS, replayed
+from watchfloor.flows.stepping import PROPOSAL_FIELDS, replayed, version_of
 from watchfloor.jsonable import digest, is_stored, storable
 from watchfloor.models import Action, Found, Json, NotFound, Usage
 from watchfloor.options import Backoff, Tries
@@ -71,7 +71,7 @@ class Write:
 
     def proposal(self, number: int) -> dict[str, Json]:
         name = self.transaction_id
-        step = f"once:{name if len(name) <= 150 else digest(name)}"
+        step = f"once:{name if len(name) <= 150 else digest(name)}{version_of(self.revises)}"
         options = {name: getattr(self, name) for name in PROPOSAL_FIELDS}
         return proposal(
             f"{step}/{number}", self.tool, self.arguments, kind="write", ask=self.ask, step=step,

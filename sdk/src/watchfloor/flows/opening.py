@@ -5,7 +5,7 @@ from __future__ import annotations
 from watchfloor import protocol
 from watchfloor.core import Core, ask, logger
 from watchfloor.effects import Flow, Sleep
-from watchfloor.errors import Stopped, Unreachable
+from watchfloor.errors import StillHeld, Stopped, Unreachable
 from watchfloor.failures import describe, is_interrupt
 from watchfloor.flows.reporting import flush
 from watchfloor.jsonable import storable
@@ -71,10 +71,11 @@ def unopened(run: RunState) -> dict[str, Json] | None:
 
 
 def _is_failure(error: BaseException, run: RunState) -> bool:
-    """A stop or a framework's interrupt is none. An exit, a cancellation or an outage leaves the
-    run open for its key; without one nobody could continue it, so it has failed."""
+    """A stop or a framework's interrupt is none. An exit, a cancellation, an outage or a wait that
+    was cut short leaves the run open for its key; without one nobody could continue it, so it has
+    failed."""
     if isinstance(error, Stopped) or is_interrupt(error, run.interrupts):
         return False
-    if isinstance(error, Exception) and not isinstance(error, Unreachable):
+    if isinstance(error, Exception) and not isinstance(error, Unreachable | StillHeld):
         return True
     return not run.can_be_continued

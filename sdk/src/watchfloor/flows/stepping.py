@@ -23,7 +23,7 @@ from watchfloor.flows.handing import hand_over
 from watchfloor.flows.opening import unopened
 from watchfloor.flows.performing import Work, is_careful, perform, settle, usage_of
 from watchfloor.flows.sharing import shared
-from watchfloor.jsonable import is_stored, jsonable, storable
+from watchfloor.jsonable import digest, is_stored, jsonable, storable
 from watchfloor.models import Action, HandOver, Json, OnUnreachable, Usage
 from watchfloor.options import Backoff, Tries
 from watchfloor.outbox import Item
@@ -116,17 +116,23 @@ def run_step(core: Core, run: RunState, step: Step) -> Flow[Any]:
         raise AssertionError("a chain has at least one tool")
 
 
+def version_of(revises: str | None) -> str:
+    """A new version of a request is a request of its own, also under the name of the old one."""
+    return f"~{digest(revises)}" if revises else ""
+
+
 class _Named:
     """The step's name in the run, given back when the step did not come to an end."""
 
     def __init__(self, run: RunState, step: Step) -> None:
         self.run = run
         self.name = step.step_id or run.steps.take(step.tool, step.subject, step.given)
+        self.version = version_of(step.revises) if step.step_id else ""
         self.interrupts = run.interrupts + step.interrupts
         self.salt = "" if step.replay and step.gated else f"+{uuid.uuid4().hex[:8]}"
 
     def __enter__(self) -> str:
-        return self.name + self.salt
+        return self.name + self.version + self.salt
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None:
@@ -162,7 +168,7 @@ def _tool(core: Core, run: RunState, step: Step, name: str, work: Work) -> Flow[
                 return (yield from perform(core, run, action, work))
             if action.state == "succeeded" and is_stored(action.result):
                 return replayed(action, work)
-            yield from _before(core, run, action)
+            yield from before(core, run, action)
 
     plan = for_steps(step.retries, step.backoff, lambda error: step.is_worth_retrying(error, run))
     return (yield from persistently(plan, attempt, run.cancelled))
@@ -184,7 +190,7 @@ def replayed(action: Action, work: Work) -> Any:
     return work.accepted(result)
 
 
-def _before(core: Core, run: RunState, action: Action) -> Flow[None]:
+def before(core: Core, run: RunState, action: Action) -> Flow[None]:
     """What an earlier process did in this attempt; return when another attempt is in order."""
     if action.state == "succeeded":
         if is_careful(action):

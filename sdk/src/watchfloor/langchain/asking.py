@@ -26,7 +26,9 @@ def ask(thread: Thread, question: Question, snapshot: Any) -> Flow[list[Asking]]
     found = []
     for position, call in enumerate(question.calls):
         name = name_of(question, position, snapshot, thread.id)
-        asking = thread.asked.setdefault(name, Asking(name, call))
+        said = message_of(snapshot, call.tool_call_id)
+        mine = Asking(name, call, said=None if said is None else said.id)
+        asking = thread.asked.setdefault(name, mine)
         if asking.action is None and asking.refused is None and asking.answer is None:
             yield from _propose(thread, question, position, asking, snapshot)
         found.append(asking)

@@ -19,7 +19,7 @@ from watchfloor.langchain.answers import done_before, no, yes
 from watchfloor.langchain.asking import again, refusal
 from watchfloor.langchain.evidence import Evidence
 from watchfloor.langchain.shapes import Answer, Question, fitting
-from watchfloor.langchain.thread import Asking, Thread, Ticket
+from watchfloor.langchain.thread import Asking, Spent, Thread, Ticket
 from watchfloor.models import Action, Json
 
 TWICE = "The same call was asked for twice. It is carried out once, under the other call."
@@ -121,7 +121,7 @@ def give_back(thread: Thread, tickets: list[Ticket]) -> Flow[None]:
 def close(thread: Thread, ticket: Ticket, found: Evidence) -> Flow[None]:
     """Say how it ended. An outcome that nobody knows stays open, for a person."""
     if found.how == "failed" and ticket.tool_call_id is not None:
-        thread.spent[ticket.tool_call_id] = ticket.action
+        thread.spent[ticket.tool_call_id] = Spent(ticket.action, ticket.place)
     if found.how == "succeeded":
         body = {"outcome": "succeeded", "result": storable(found.value, anyway=True)}
     elif found.how == "failed" and not _is_unsure(found.value):

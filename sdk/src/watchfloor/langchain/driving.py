@@ -11,10 +11,10 @@ from watchfloor.failures import describe
 from watchfloor.langchain.asking import ask, decided, look
 from watchfloor.langchain.claiming import answers, claim, close, give_back
 from watchfloor.langchain.evidence import Evidence, after_error, evidence
-from watchfloor.langchain.messages import questions_of, result_of
+from watchfloor.langchain.messages import message_of, questions_of, result_of, tool_call_name
 from watchfloor.langchain.pending import forget, pending, remember
 from watchfloor.langchain.shapes import Answer, Asked, Question
-from watchfloor.langchain.thread import Asking, Thread
+from watchfloor.langchain.thread import Asking, Spent, Thread
 from watchfloor.models import Action
 
 
@@ -32,8 +32,8 @@ def drive(thread: Thread, given: Any, timeout: float | None) -> Flow[Any]:
         output = yield from _continue(thread)
     answered: set[str] = set()
     while questions := _left(questions_of(snapshot := (yield from thread.snapshot())), answered):
-        question, said = yield from _answered(thread, questions, snapshot, deadline)
-        output = yield from _resume(thread, question, said, answered)
+        question, askings, said = yield from _answered(thread, questions, snapshot, deadline)
+        output = yield from _resume(thread, question, askings, said, answered)
     if not snapshot.next and (thread.noted or given is None):
         yield from forget(thread)
     yield from _account(thread)
@@ -46,7 +46,7 @@ def _left(questions: list[Question], answered: set[str]) -> list[Question]:
 
 def _answered(
     thread: Thread, questions: list[Question], snapshot: Any, deadline: float | None
-) -> Flow[tuple[Question, list[Answer]]]:
+) -> Flow[tuple[Question, list[Asking], list[Answer]]]:
     """The first question that people have answered in full. The others wait their turn: sent
     together, one bad answer could make another call run twice."""
     while True:
@@ -58,18 +58,24 @@ def _answered(
             if not any(each.is_open for each in asked[question.id]):
                 said = yield from answers(thread, question, asked[question.id])
                 if said is not None:
-                    return question, said
+                    return question, asked[question.id], said
         still = [each for askings in asked.values() for each in askings]
         if all(each.action is not None or not each.is_open for each in still):
             yield from decided(thread, still, deadline)
 
 
 def _resume(
-    thread: Thread, question: Question, said: list[Answer], answered: set[str]
+    thread: Thread,
+    question: Question,
+    askings: list[Asking],
+    said: list[Answer],
+    answered: set[str],
 ) -> Flow[Any]:
     """Answer one interrupt. What does not get through is not lost."""
     from langgraph.types import Command
 
+    for asking, answer in zip(askings, said, strict=True):
+        asking.told = answer
     try:
         output = yield from _run(thread, Command(resume={question.id: question.resume(said)}))
     except Exception as error:
@@ -139,14 +145,17 @@ def _continue(thread: Thread) -> Flow[Any]:
     entry = (yield from pending(thread)).get(thread.id, {"asked": {}})
     for name, told in entry["asked"].items():
         tool_call_id = told["tool_call_id"]
-        if tool_call_id is None or result_of(snapshot, tool_call_id) is not None:
+        said = message_of(snapshot, tool_call_id)
+        if said is None or tool_call_name(said, tool_call_id, thread.id) != name:
+            continue  # of an earlier turn, or of a node that is no tool
+        if result_of(snapshot, tool_call_id, said.id) is not None:
             continue
         action: Action = yield from look(thread, told["action"])
         if action.state in ("executing", "unknown", "succeeded", "failed"):
-            thread.spent[tool_call_id] = action
+            thread.spent[tool_call_id] = Spent(action)
         elif action.state in ("approved", "allowed") and not asks:
             call = Asked(action.tool, action.requested_arguments, tool_call_id=tool_call_id)
-            yield from claim(thread, None, Asking(name, call), action)
+            yield from claim(thread, None, Asking(name, call, said=said.id), action)
     return None if asks else (yield from _run(thread, None))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from watchfloor.jsonable import jsonable
-from watchfloor.langchain.messages import message_of, result_of, task_of
+from watchfloor.langchain.messages import result_of, task_of
 from watchfloor.langchain.thread import Thread, Ticket
 from watchfloor.langchain.witness import Seen
 
@@ -27,7 +27,7 @@ def evidence(thread: Thread, ticket: Ticket, snapshot: Any) -> Evidence:
     told = _of_tool(thread, ticket, snapshot)
     if told is not None:
         return told
-    if message_of(snapshot, ticket.tool_call_id) is not None:
+    if ticket.asking.said is not None:
         return OPEN  # a tool call that still has to be made, in a step to come
     waits = any(each.id == ticket.question_id for each in snapshot.interrupts)
     return OPEN if waits else Evidence("succeeded")
@@ -42,7 +42,7 @@ def after_error(thread: Thread, ticket: Ticket, snapshot: Any, error: Exception)
         return Evidence("not_begun")
     if snapshot is None:
         return OPEN
-    if message_of(snapshot, ticket.tool_call_id) is not None:
+    if ticket.asking.said is not None:
         return Evidence("not_begun")
     task = task_of(snapshot, str(ticket.question_id))
     if task is None:
@@ -54,10 +54,14 @@ def after_error(thread: Thread, ticket: Ticket, snapshot: Any, error: Exception)
 
 def _of_tool(thread: Thread, ticket: Ticket, snapshot: Any) -> Evidence | None:
     """What was seen of the tool itself, here or in the messages it left."""
-    seen = thread.sight.tools.get(ticket.tool_call_id or "")
+    seen = thread.sight.tools.get((ticket.tool_call_id or "", ticket.place or ""))
     if seen is not None and seen.how != "ended":
         return Evidence("failed", seen.value) if seen.how == "failed" else OPEN
-    message = _message(seen) if seen is not None else result_of(snapshot, ticket.tool_call_id)
+    message = (
+        _message(seen)
+        if seen is not None
+        else result_of(snapshot, ticket.tool_call_id, ticket.asking.said)
+    )
     if message is None:
         return None
     content = jsonable(getattr(message, "content", message))

@@ -54,12 +54,16 @@ def words_of(message: Any) -> str:
     return " ".join(each for each in texts if each)
 
 
-def result_of(snapshot: Any, tool_call_id: str | None) -> Any:
-    """The tool's message, also where its step is not over yet; None when there is none."""
+def result_of(snapshot: Any, tool_call_id: str | None, said: str | None) -> Any:
+    """The tool's message that answers message `said`, also where its step is not over yet."""
     if tool_call_id is None or snapshot is None:
         return None
+    is_past = False
     for message in _all_messages(snapshot):
-        if getattr(message, "tool_call_id", None) == tool_call_id:
+        makes = any(each["id"] == tool_call_id for each in getattr(message, "tool_calls", ()))
+        if makes:
+            is_past = message.id == said
+        elif is_past and getattr(message, "tool_call_id", None) == tool_call_id:
             return message
     return None
 
@@ -100,7 +104,7 @@ def _is(call: Asked, made: Mapping[str, Any]) -> bool:
 
 
 def _all_messages(snapshot: Any) -> Iterator[Any]:
-    yield from reversed(_messages(snapshot.values))
+    yield from _messages(snapshot.values)
     for task in snapshot.tasks:
         yield from _messages(task.result)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,9 @@ from watchfloor.state import RunState
 
 Describe = Callable[[Asked], ProposalOptions]
 
+driven: ContextVar[Thread | None] = ContextVar("watchfloor.langchain.driven", default=None)
+"""The thread whose graph is running here; LangGraph hands it on to its workers."""
+
 
 @dataclass
 class Asking:
@@ -30,6 +34,10 @@ class Asking:
     refused: Refused | None = None
     answer: Answer | None = None
     """Said without asking again: the tool would not take what the person wrote."""
+    told: Answer | None = None
+    """What the graph was told last."""
+    said: str | None = None
+    """Id of the model's message that made the call."""
 
     @property
     def is_open(self) -> bool:
@@ -49,10 +57,20 @@ class Ticket:
     """What the graph was told to call the tool with."""
     is_edit: bool = False
     began: float = 0.0
+    place: str | None = None
+    """Where in the graph its tool began."""
 
     @property
     def tool_call_id(self) -> str | None:
         return self.asking.call.tool_call_id
+
+
+@dataclass
+class Spent:
+    """An action that was begun before: its tool call must not run again."""
+
+    action: Action
+    place: str | None = None
 
 
 @dataclass
@@ -69,17 +87,21 @@ class Thread:
     takeover: bool
     options: Mapping[str, Any]
     """For the graph's own `invoke`."""
+    io: Any
+    """Performs the flows of the gate, which runs inside the graph."""
     asked: dict[str, Asking] = field(default_factory=dict)
     tickets: dict[str, Ticket] = field(default_factory=dict)
     """By action id, until settled."""
     done: set[str] = field(default_factory=set)
     """Actions whose tickets were settled here."""
-    spent: dict[str, Action] = field(default_factory=dict)
-    """Tool call id → action that was begun before: it must not run again."""
+    spent: dict[str, Spent] = field(default_factory=dict)
+    """By tool call id."""
     noted: set[tuple[str, str]] = field(default_factory=set)
     """Names and actions that are kept with the run already."""
 
     def __post_init__(self) -> None:
+        if self.config.get("configurable", {}).get("thread_id") is None:
+            raise ValueError('config needs {"configurable": {"thread_id": …}}')
         self.sight = Sight(self.check)
 
     @property
@@ -107,21 +129,37 @@ class Thread:
         run = self.graph.ainvoke if self.is_async else self.graph.invoke
         options = {"durability": "sync", **self.options}
         self.config = {**self.config, "configurable": _latest(self.config["configurable"])}
-        return (yield Call(run, (given, config), options, None, self.run.cancelled))
+        token = driven.set(self)
+        try:
+            return (yield Call(run, (given, config), options, None, self.run.cancelled))
+        finally:
+            driven.reset(token)
 
-    def check(self, tool_call_id: str, tool: str, arguments: Mapping[str, Any]) -> None:
-        """Right before a tool's body: only what was approved, and only once, after every stop."""
-        if tool_call_id in self.spent:
-            raise OutcomeUnknown(self.spent[tool_call_id], "its approval was used before")
-        ticket = next((t for t in self.tickets.values() if t.tool_call_id == tool_call_id), None)
+    def check(self, tool_call_id: str, place: str, tool: str, arguments: Mapping[str, Any]) -> None:
+        """Right before a tool's body: only what was approved, only once, and after every stop."""
+        spent = self.spent.get(tool_call_id)
+        if spent is not None and spent.place in (None, place):
+            spent.place = place
+            raise OutcomeUnknown(spent.action, "its approval was used before")
+        ticket = self._ticket(tool_call_id, place)
         if ticket is None:
             return
+        if (tool_call_id, place) in self.sight.tools:
+            raise OutcomeUnknown(ticket.action, "its approval was used a moment ago")
         self.run.obey()
         because = why_not(ticket.action, arguments, self.core.on_unbound)
         if tool != ticket.action.tool:
             because = f"{tool} was not asked about"
         if because:
             raise BindingBroken(ticket.action, because)
+        ticket.place = place
+
+    def _ticket(self, tool_call_id: str, place: str) -> Ticket | None:
+        """The approval that was claimed for this call: what was let go ahead is what runs first."""
+        for ticket in self.tickets.values():
+            if ticket.tool_call_id == tool_call_id and ticket.place in (None, place):
+                return ticket
+        return None
 
 
 def _latest(configurable: Mapping[str, Any]) -> dict[str, Any]:

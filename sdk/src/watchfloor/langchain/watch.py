@@ -37,7 +37,7 @@ class _Base:
         lease: float = LEASE,
         takeover: bool = False,
     ) -> None:
-        if getattr(graph, "checkpointer", None) in (None, False):
+        if getattr(graph, "checkpointer", True) in (None, False):
             raise ValueError("a graph that waits for people needs a checkpointer")
         self._run = run
         self._graph = graph
@@ -48,7 +48,7 @@ class _Base:
     def _thread(self, config: Mapping[str, Any], options: Mapping[str, Any]) -> Thread:
         return Thread(
             self._run._core, self._run._state, self._graph, self.is_async, config,
-            self._describe, self._lease, self._takeover, options,
+            self._describe, self._lease, self._takeover, options, self._run._io,
         )  # fmt: skip
 
     def _pick_up(self, timeout: float, options: Mapping[str, Any]) -> Flow[dict[str, Any]]:

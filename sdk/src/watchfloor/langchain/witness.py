@@ -14,8 +14,11 @@ from watchfloor.failures import is_interrupt
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
 
-Check = Callable[[str, str, Mapping[str, Any]], None]
-"""(tool call id, tool, arguments): raises when it must not run."""
+Check = Callable[[str, str, str, Mapping[str, Any]], None]
+"""(tool call id, place, tool, arguments): raises when it must not run."""
+
+Ran = tuple[str, str]
+"""Tool call id and place in the graph. Careless models begin their ids anew with every message."""
 
 
 @dataclass
@@ -31,20 +34,20 @@ class Sight:
 
     def __init__(self, check: Check) -> None:
         self.check = check
-        self.tools: dict[str, Seen] = {}
+        self.tools: dict[Ran, Seen] = {}
         self.began = False
         """Any node of the graph began."""
-        self._runs: dict[Any, str] = {}
+        self._runs: dict[Any, Ran] = {}
 
     def clear(self) -> None:
         self.tools.clear()
         self.began = False
 
-    def starts(self, run: Any, tool_call_id: str | None, tool: str, given: Any) -> None:
+    def starts(self, run: Any, tool_call_id: str | None, place: str, tool: str, given: Any) -> None:
         if tool_call_id is not None:
-            self.check(tool_call_id, tool, given if isinstance(given, Mapping) else {})
-            self._runs[run] = tool_call_id
-            self.tools[tool_call_id] = Seen("began")
+            self.check(tool_call_id, place, tool, given if isinstance(given, Mapping) else {})
+            self._runs[run] = (tool_call_id, place)
+            self.tools[tool_call_id, place] = Seen("began")
 
     def ends(self, run: Any, output: Any) -> None:
         if run in self._runs:
@@ -53,11 +56,11 @@ class Sight:
     def fails(self, run: Any, error: BaseException) -> None:
         if run not in self._runs:
             return
-        tool_call_id = self._runs.pop(run)
+        ran = self._runs.pop(run)
         if is_interrupt(error, ()):
-            del self.tools[tool_call_id]  # it asks something itself, and will begin anew
+            del self.tools[ran]  # it asks something itself, and will begin anew
         else:
-            self.tools[tool_call_id] = Seen("failed", error)
+            self.tools[ran] = Seen("failed", error)
 
 
 def handler(sight: Sight) -> BaseCallbackHandler:
@@ -72,10 +75,18 @@ def handler(sight: Sight) -> BaseCallbackHandler:
             sight.began |= "langgraph_node" in (metadata or {})
 
         def on_tool_start(
-            self, serialized: Any, input_str: str, *, run_id: Any, inputs: Any = None, **more: Any
+            self,
+            serialized: Any,
+            input_str: str,
+            *,
+            run_id: Any,
+            metadata: Any = None,
+            inputs: Any = None,
+            **more: Any,
         ) -> None:
+            place = (metadata or {}).get("langgraph_checkpoint_ns", "")
             name = (serialized or {}).get("name", "")
-            sight.starts(run_id, more.get("tool_call_id"), name, inputs)
+            sight.starts(run_id, more.get("tool_call_id"), place, name, inputs)
 
         def on_tool_end(self, output: Any, *, run_id: Any, **_: Any) -> None:
             sight.ends(run_id, output)
