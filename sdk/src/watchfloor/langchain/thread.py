@@ -13,11 +13,19 @@ from watchfloor.effects import Call, Flow
 from watchfloor.errors import BindingBroken, OutcomeUnknown, Refused
 from watchfloor.langchain.shapes import Answer, Asked
 from watchfloor.langchain.witness import Sight, handler
-from watchfloor.models import Action
+from watchfloor.models import Action, Kind
 from watchfloor.options import ProposalOptions
 from watchfloor.state import RunState
 
-Describe = Callable[[Asked], ProposalOptions]
+
+class Description(ProposalOptions, total=False):
+    """What a request says of itself beside its call."""
+
+    kind: Kind
+    """`write`: what must never be repeated, also where no person was asked."""
+
+
+Describe = Callable[[Asked], Description]
 
 driven: ContextVar[Thread | None] = ContextVar("watchfloor.langchain.driven", default=None)
 """The thread whose graph is running here; LangGraph hands it on to its workers."""

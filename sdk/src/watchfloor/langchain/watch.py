@@ -11,15 +11,14 @@ from watchfloor.errors import Conflict, StillHeld
 from watchfloor.langchain.driving import drive
 from watchfloor.langchain.pending import pending
 from watchfloor.langchain.shapes import Asked
-from watchfloor.langchain.thread import Describe, Thread
-from watchfloor.options import ProposalOptions
+from watchfloor.langchain.thread import Describe, Description, Thread
 from watchfloor.run import Run
 
 LEASE = 900.0
 """Seconds a tool may take, with all that its graph does before it asks again."""
 
 
-def undescribed(call: Asked) -> ProposalOptions:
+def undescribed(call: Asked) -> Description:
     return {}
 
 
