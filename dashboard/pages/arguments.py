@@ -1,4 +1,4 @@
-"""Typed inputs made from JSON values, and back: numbers stay numbers, untouched values stay as they were."""
+"""Values as people type them: numbers that stay exact, strict JSON, and what differs between two objects."""
 
 from __future__ import annotations
 
@@ -23,73 +23,12 @@ WHOLE = re.compile(r"-?(0|[1-9]\d*)")
 
 
 @dataclass(frozen=True)
-class Field:
-    """One argument as an input. `input` names it in the form, since a key may be any text at all."""
-
-    key: str
-    input: str
-    kind: str
-    """`number`, `boolean`, `line`, `text`, `json`, or `fixed` when too long to edit in a page."""
-    value: Json
-    text: str
-
-
-@dataclass(frozen=True)
 class Change:
     key: str
     before: Json
     after: Json
     was_there: bool = True
     is_there: bool = True
-
-
-def fields(arguments: Mapping[str, Json], prefix: str = "argument") -> list[Field]:
-    """Inputs for the first `FIELDS_SHOWN` keys; the others are kept as they are."""
-    shown = list(arguments.items())[:FIELDS_SHOWN]
-    return [_field(key, value, f"{prefix}-{n}") for n, (key, value) in enumerate(shown)]
-
-
-def _field(key: str, value: Json, name: str) -> Field:
-    match value:
-        case bool():
-            return Field(key, name, "boolean", value, "true" if value else "false")
-        case int() | float():
-            return Field(key, name, "number", value, json.dumps(value))
-        case str() if len(value) > EDITABLE_LENGTH:
-            return Field(key, name, "fixed", value, "")
-        case str() if len(value) > 60 or "\n" in value or "\r" in value:
-            return Field(key, name, "text", value, value)
-        case str():
-            return Field(key, name, "line", value, value)
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    return Field(key, name, "fixed" if len(text) > EDITABLE_LENGTH else "json", value, text)
-
-
-def edited(
-    arguments: Mapping[str, Json], form: Mapping[str, str], prefix: str = "argument"
-) -> dict[str, Json]:
-    """Return the arguments as the form has them. Raises `Invalid` naming the one that cannot be meant."""
-    result = dict(arguments)
-    for field in fields(arguments, prefix):
-        if field.kind != "fixed" and field.input in form:
-            result[field.key] = _value(field, form[field.input])
-    return result
-
-
-def _value(field: Field, text: str) -> Json:
-    text = text.replace("\r\n", "\n")  # browsers send CRLF whatever the value held
-    if text == field.text.replace("\r\n", "\n"):
-        return field.value
-    match field.kind:
-        case "boolean":
-            if text not in ("true", "false"):
-                raise Invalid(f"“{field.key}” is either true or false.")
-            return text == "true"
-        case "number":
-            return number(text.strip(), name=field.key)
-        case "json":
-            return parse(text, name=field.key)
-    return text
 
 
 def number(text: str, *, name: str) -> int | float:

@@ -2,7 +2,7 @@
 
 What nobody touched stays exactly as it was, whatever the schema says of it: an input that comes back with the
 text it was shown with gives its value back, of the same JSON type. Inputs are named by a digest of their path,
-so that a schema registered meanwhile cannot move a value into another field.
+so that a schema registered meanwhile cannot move a value into another field; choices by one of their value.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
@@ -97,6 +97,27 @@ class Input:
         return WORDS.get(self.kind, "text")
 
     @property
+    def is_number(self) -> bool:
+        return self.kind in ("number", "integer")
+
+    @property
+    def is_long(self) -> bool:
+        return self.kind in ("text", "list", "json")
+
+    @property
+    def input_type(self) -> str:
+        return TYPES.get(self.kind, "text")
+
+    @property
+    def step(self) -> str:
+        return "1" if self.kind == "integer" else "any"
+
+    @property
+    def rows(self) -> int:
+        """Lines of a textarea."""
+        return min(max(self.shown.count("\n") + 1, 2), 10)
+
+    @property
     def described_by(self) -> str:
         """Ids of what explains it, for screen readers."""
         return f"{self.name}-help {self.name}-error"
@@ -113,6 +134,14 @@ class Input:
         return ("" if least is None else str(least)), ("" if most is None else str(most))
 
 
+TYPES = {
+    "number": "number",
+    "integer": "number",
+    "date": "date",
+    "moment": "datetime-local",
+    "email": "email",
+    "address": "url",
+}
 WORDS = {
     "number": "number",
     "integer": "whole number",
@@ -155,8 +184,7 @@ class Form:
     left_out: int = 0
     """How many arguments have no input here; they stay as they are."""
     rest: tuple[str, ...] = ()
-    described: bool = field(default=False)
-    """Whether the tool's schema was there to make it."""
+    prefix: str = "argument"
 
     @property
     def inputs(self) -> Iterator[Input]:
@@ -175,12 +203,20 @@ class Form:
 
     @property
     def more_is_open(self) -> bool:
-        touched = (one for part in self.more for one in _inputs_of(part))
-        return any(one.error or one.shown != one.text for one in touched)
+        return any(_is_touched(one) for part in self.more for one in _inputs_of(part))
+
+    @property
+    def is_touched(self) -> bool:
+        """Something was typed, or is wrong."""
+        return bool(self.rest) or any(map(_is_touched, self.inputs))
 
 
 def _inputs_of(part: Part) -> tuple[Input, ...]:
     return part.inputs if isinstance(part, Group) else (part,)
+
+
+def _is_touched(one: Input) -> bool:
+    return bool(one.error) or plain(one.shown) != plain(one.text)
 
 
 def _is_at_hand(part: Part) -> bool:
@@ -209,7 +245,7 @@ def build(arguments: Mapping[str, Json], schema: Json = None, prefix: str = "arg
     return Form(
         tuple(parts),
         left_out=sum(key not in shown for key in arguments),
-        described=bool(members),
+        prefix=prefix,
     )
 
 
@@ -239,8 +275,11 @@ def _part(path: Path, value: Json, shape: Shape | None, prefix: str, whole: Shap
 
 def name_of(path: Path, prefix: str = "argument") -> str:
     """What an input is called in the form: keys may be any text at all."""
-    digest = sha256(json.dumps(path).encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{prefix}-{digest[:16]}"
+    return f"{prefix}-{_digest(list(path))}"
+
+
+def _digest(value: Json) -> str:
+    return sha256(json.dumps(value).encode()).hexdigest()[:16]
 
 
 def _input(path: Path, value: Json, shape: Shape, prefix: str, *, required: bool) -> Input:
@@ -351,8 +390,7 @@ def _select(made: Input) -> Input:
         choices: list[Option] = [Option("true", True, "yes"), Option("false", False, "no")]
     else:
         choices = [
-            Option(str(n), value, title or _label(value))
-            for n, (value, title) in enumerate(shape.choices)
+            Option(_digest(value), value, title or _label(value)) for value, title in shape.choices
         ]
     if shape.nullable or made.value is None:
         choices.append(Option("null", None, "nothing (null)"))
@@ -375,6 +413,11 @@ def _label(value: Json) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
+OUTDATED = (
+    "The tool describes its arguments differently by now. Open this page again before you edit."
+)
+
+
 # -- reading it ------------------------------------------------------------------------------------
 
 
@@ -384,6 +427,10 @@ def read(
     """The arguments as they were typed, and what cannot be meant: a sentence for each dotted path."""
     result = dict(arguments)
     wrong: dict[str, str] = {}
+    names = {one.name for one in form.inputs}
+    if any(name.startswith(f"{form.prefix}-") and name not in names for name in posted):
+        # Never drop what somebody typed: the rest would be approved as if they had wanted it so.
+        return result, {"arguments": OUTDATED}
     for one in form.inputs:
         if one.kind == "fixed" or one.name not in posted:
             continue

@@ -97,6 +97,12 @@ def untrusted_line(value: Any, at_most: int = 160) -> SafeString:
     return format_html('<bdi class="untrusted-line">{}</bdi>', revealed(shown))
 
 
+@register.filter
+def spelt_out(text: str) -> str:
+    """Plain text for an `<option>`, which can hold no mark-up: what would hide is written `⟦U+202E⟧`."""
+    return "".join(f"⟦U+{ord(c):04X}⟧" if hides(c) else c for c in text)
+
+
 def as_text(value: Any) -> str:
     if value is None:
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import wraps
 from typing import Any
@@ -13,13 +14,13 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from agents.models import Action
 from audit.errors import Invalid
-from dashboard.pages import arguments, trip
+from dashboard.pages import approval, arguments, course, form, trip, versions, why
 from dashboard.pages import hold as pages
 from reviews.models import Hold, HoldKind
+from reviews.transitions import delivery, seating
 from reviews.transitions import hold as transitions
 
 from .asked import Asked
@@ -28,8 +29,7 @@ from .refusals import attempt
 type Verb = Callable[[Asked, UUID], Hold]
 
 LONGEST_NOTE = 10_000
-LONGEST_RAW = 60_000
-"""More JSON than this is not edited in a page."""
+SPANS = {"1h": timedelta(hours=1), "4h": timedelta(hours=4), "1d": timedelta(days=1)}
 
 
 # -- looking ---------------------------------------------------------------------------------------
@@ -39,19 +39,14 @@ LONGEST_RAW = 60_000
 @login_required
 def hold(request: Asked, pk: UUID) -> HttpResponse:
     """One thing that waits for a person, with all that is needed to decide it."""
-    match request.GET.get("region"):
-        case "standing":
-            found = pages.standing(pk, request.user)
-            return render(request, "hold.html#standing", _standing(request, found))
-        case "what":
-            found = pages.whole(pk, request.user)
-            context = _standing(request, found) | _facts(found)
-            return render(request, "hold.html#what", context)
-        case "story":
-            found = pages.standing(pk, request.user)
-            context = {"hold": found, "story": pages.story(found)}
-            return render(request, "hold.html#story", context)
-    return _page(request, pages.whole(pk, request.user))
+    region = request.GET.get("region")
+    if region == "what":
+        found = pages.whole(pk, request.user)
+        return render(request, "hold.html#what", _standing(request, found) | _facts(found))
+    if region not in PARTS:
+        return _page(request, pages.whole(pk, request.user))
+    context = PARTS[region](request, pages.standing(pk, request.user))
+    return render(request, f"hold.html#{region}", context)
 
 
 @require_GET
@@ -82,54 +77,81 @@ def _page(
     """`invited` is the answer that a link asked for: it stands open, and nothing is decided."""
     context = _standing(request, hold) | {
         "invited": invited,
-        "problem": outcome.problem if outcome else "",
-        "problem_code": outcome.code if outcome else "",
         "typed": request.POST,
         "story": pages.story(hold),
+        **_problem(outcome),
+        **_talk(request, hold),
     }
     status = outcome.status if outcome else 200
-    return render(request, "hold.html", context | _facts(hold), status=status)
+    wrong = outcome.fields if outcome else {}
+    context |= _facts(hold) | _inputs(request, hold, wrong)
+    return render(request, "hold.html", context, status=status)
+
+
+def _problem(outcome: attempt | None) -> dict[str, Any]:
+    if outcome is None:
+        return {"problem": "", "problem_code": ""}
+    return {"problem": outcome.problem, "problem_code": outcome.code}
 
 
 def _facts(hold: Hold) -> dict[str, Any]:
-    """What one decides by, and the inputs that are made from it."""
+    """What one decides by."""
     match hold.kind:
         case HoldKind.APPROVAL if hold.action:
-            return _approval(hold, hold.action)
+            return approval.facts(hold, hold.action)
         case HoldKind.TRIP if hold.trip:
             return {"evidence": trip.evidence(hold, hold.trip)}
-    return _review(hold)
+    return {"attempts": pages.attempts(hold)}
+
+
+def _inputs(request: Asked, hold: Hold, wrong: dict[str, str]) -> dict[str, Any]:
+    """What one answers with."""
+    if not hold.is_open:
+        return {}
+    match hold.kind:
+        case HoldKind.APPROVAL if hold.action:
+            return approval.inputs(hold, hold.action, request.POST, wrong)
+        case HoldKind.REVIEW:
+            made = form.build(_payload(hold), prefix="payload")
+            return {"form": form.retyped(made, request.POST, wrong)}
+    return {}
 
 
 def _standing(request: Asked, hold: Hold) -> dict[str, Any]:
+    poll = why.poll(hold)
     return {
         "hold": hold,
         "now": timezone.now(),
-        "may_decide": hold.can_be_decided_by(request.user),
+        "may_decide": seating.may_answer(hold, request.user),
         "claimed_by_other": hold.is_claimed_by_other(request.user),
-        "course": pages.course(hold),
-        "outcome": pages.outcome(hold),
+        "poll": poll,
+        "mine": poll.of(request.user),
+        "obstacle": why.obstacle(hold, request.user),
+        "otherwise": why.otherwise(hold),
+        "seen": _seen(request, hold),
+        "course": course.course(hold),
+        "outcome": course.outcome(hold),
+        "is_undone": course.is_undone(hold),
+        "remembered": course.remembered(hold),
+        "next_version": versions.next_version(hold.action) if hold.action else None,
     }
 
 
-def _approval(hold: Hold, action: Action) -> dict[str, Any]:
-    before = pages.precedent(action)
-    raw = json.dumps(action.arguments, indent=2, ensure_ascii=False)
-    return {
-        "fields": arguments.fields(action.arguments) if hold.is_open else [],
-        "raw": raw if len(raw) <= LONGEST_RAW else "",
-        "rows": pages.rows(action, before.last),
-        "precedent": before,
-        "changes": arguments.changes(action.arguments, action.effective_arguments),
-    }
+def _seen(request: Asked, hold: Hold) -> int:
+    """Which version of the request is on the person's screen."""
+    text = request.GET.get("seen") or request.POST.get("revision") or ""
+    return int(text) if text.isdecimal() and len(text) < 10 else hold.revision
 
 
-def _review(hold: Hold) -> dict[str, Any]:
-    payload = hold.payload if isinstance(hold.payload, dict) else {}
-    return {
-        "fields": arguments.fields(payload, "payload") if hold.is_open else [],
-        "attempts": pages.attempts(hold),
-    }
+def _talk(request: Asked, hold: Hold) -> dict[str, Any]:
+    return {"hold": hold, "comments": pages.comments(hold)}
+
+
+def _story(request: Asked, hold: Hold) -> dict[str, Any]:
+    return {"hold": hold, "story": pages.story(hold)}
+
+
+PARTS = {"standing": _standing, "yes": _standing, "story": _story, "talk": _talk}
 
 
 # -- answering -------------------------------------------------------------------------------------
@@ -153,18 +175,26 @@ def verb(act: Verb) -> Callable[..., HttpResponse]:
         ):  # nothing more is read here: the agent is being told at this very moment
             return render(request, "hold.html#follow", {"pk": pk})
         if request.htmx:
-            context = _standing(request, pages.standing(pk, request.user))
-            context |= {"problem": outcome.problem, "narrowed": True, "problem_code": outcome.code}
-            return render(request, "hold.html#refused", context, status=outcome.status)
-        whole = pages.whole(pk, request.user)
-        return _page(request, whole, outcome)
+            return _refused(request, pk, outcome)
+        return _page(request, pages.whole(pk, request.user), outcome)
 
     return view
 
 
+def _refused(request: Asked, pk: UUID, outcome: attempt) -> HttpResponse:
+    """The sentence, how it stands, and the inputs when something is wrong with them."""
+    hold = (pages.whole if outcome.fields else pages.standing)(pk, request.user)
+    context = _standing(request, hold) | _problem(outcome) | {"narrowed": True}
+    if outcome.fields:
+        context |= _inputs(request, hold, outcome.fields)
+    return render(request, "hold.html#refused", context, status=outcome.status)
+
+
 @verb
 def approve(request: Asked, pk: UUID) -> Hold:
-    return transitions.approve(pk, by=request.user, note=_note(request))
+    return transitions.approve(
+        pk, by=request.user, note=_note(request), revision=_revision(request)
+    )
 
 
 @verb
@@ -173,11 +203,27 @@ def edit(request: Asked, pk: UUID) -> Hold:
     hold = _visible(request, pk)
     if hold.action is None:
         raise Invalid("Only an action can be approved with changes.")
-    if "raw" in request.POST:
+    revision = _revision(request)
+    if revision is not None and revision != hold.revision:
+        changed = {}  # what was typed is about another version, and refused as such
+    elif "raw" in request.POST:
         changed = arguments.parse_object(request.POST["raw"], name="arguments")
     else:
-        changed = arguments.edited(hold.action.arguments, request.POST)
-    return transitions.edit(pk, by=request.user, arguments=changed, note=_note(request))
+        changed, wrong = form.read(
+            approval.form_of(hold, hold.action), hold.arguments, request.POST
+        )
+        refuse(wrong)
+    return transitions.edit(
+        pk, by=request.user, arguments=changed, note=_note(request), revision=revision
+    )
+
+
+def refuse(wrong: dict[str, str]) -> None:
+    """Raise what cannot be meant, all of it at once."""
+    if wrong:
+        refusal = Invalid(next(iter(wrong.values())))
+        refusal.extra["fields"] = wrong
+        raise refusal
 
 
 @verb
@@ -188,6 +234,47 @@ def reject(request: Asked, pk: UUID) -> Hold:
 @verb
 def answer(request: Asked, pk: UUID) -> Hold:
     return transitions.answer(pk, by=request.user, note=_note(request))
+
+
+@verb
+def ask(request: Asked, pk: UUID) -> Hold:
+    return transitions.ask(pk, by=request.user, note=_note(request))
+
+
+@verb
+def extend(request: Asked, pk: UUID) -> Hold:
+    """More time: a span on top of what it has, or until a moment in the person's own zone."""
+    return transitions.extend(
+        pk, by=request.user, until=_until(request, _visible(request, pk)), note=_note(request)
+    )
+
+
+@verb
+def escalate(request: Asked, pk: UUID) -> Hold:
+    queue = request.POST.get("queue", "").replace("\x00", "")
+    return transitions.escalate(pk, by=request.user, queue=queue, note=_note(request))
+
+
+@verb
+def redeliver(request: Asked, pk: UUID) -> Hold:
+    """Tell the agent again what was approved."""
+    return delivery.retry(pk, by=request.user)
+
+
+@require_POST
+@login_required
+def comment(request: Asked, pk: UUID) -> HttpResponse:
+    """Tell the other people something; the agent never reads it."""
+    hold = pages.standing(pk, request.user)
+    with attempt() as outcome:
+        transitions.comment(hold, by=request.user, text=_text(request, "text"))
+    if request.htmx:
+        typed = "" if outcome.succeeded else request.POST.get("text", "")
+        context = _talk(request, hold) | {"talk_problem": outcome.problem, "typed_text": typed}
+        return render(request, "hold.html#conversation", context, status=outcome.status)
+    if outcome.succeeded:
+        return redirect("hold", pk)
+    return _page(request, pages.whole(pk, request.user), outcome)
 
 
 @verb
@@ -220,9 +307,9 @@ def terminate(request: Asked, pk: UUID) -> Hold:
 @verb
 def resolve(request: Asked, pk: UUID) -> Hold:
     """Done by the person; what they changed in the work goes back to the agent."""
-    hold = _visible(request, pk)
-    payload = hold.payload if isinstance(hold.payload, dict) else {}
-    changed = arguments.edited(payload, request.POST, "payload")
+    payload = _payload(_visible(request, pk))
+    changed, wrong = form.read(form.build(payload, prefix="payload"), payload, request.POST)
+    refuse(wrong)
     if key := request.POST.get("new_key", "").strip():
         changed[key] = request.POST.get("new_value", "").replace("\r\n", "\n")
     differs = bool(arguments.changes(payload, changed))
@@ -255,15 +342,45 @@ def _visible(request: Asked, pk: UUID) -> Hold:
     return get_object_or_404(Hold.objects.visible_to(request.user).select_related("action"), pk=pk)
 
 
+def _payload(hold: Hold) -> dict[str, Any]:
+    return hold.payload if isinstance(hold.payload, dict) else {}
+
+
 def _note(request: Asked) -> str:
-    note = request.POST.get("note", "").replace("\r\n", "\n").strip()
+    note = _text(request, "note")
     if len(note) > LONGEST_NOTE:
         raise Invalid(
             f"A note can be {LONGEST_NOTE:,} characters long; this one has {len(note):,}."
         )
-    if "\x00" in note:
-        raise Invalid("A note cannot hold a NUL character.")
     return note
+
+
+def _text(request: Asked, name: str) -> str:
+    text = request.POST.get(name, "").replace("\r\n", "\n").strip()
+    if "\x00" in text:
+        raise Invalid("A note cannot hold a NUL character.")
+    return text
+
+
+def _revision(request: Asked) -> int | None:
+    """The version of the request that was read; programs without a page may leave it out."""
+    text = request.POST.get("revision", "")
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > 9:
+        raise Invalid("That is no version of this request.")
+    return int(text)
+
+
+def _until(request: Asked, hold: Hold) -> datetime:
+    span = SPANS.get(request.POST.get("for", ""))
+    if span is not None:
+        return max(hold.expires_at or timezone.now(), timezone.now()) + span
+    try:
+        at = datetime.fromisoformat(request.POST.get("at", ""))
+        return at if at.tzinfo else timezone.make_aware(at)
+    except (ValueError, OverflowError):
+        raise Invalid("Say until when: a date and a time.") from None
 
 
 def _was_true(request: Asked) -> bool | None:

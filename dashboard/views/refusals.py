@@ -17,13 +17,15 @@ FORBIDDEN = {step_up.CODE}
 class attempt:  # read aloud: `with attempt() as outcome`
     """Run a verb inside; a refusal becomes a sentence. `problem` is empty when it did what was asked.
 
-    `code` tells programs, and pages that know a way out of it (`step_up`), what it was.
+    `code` tells programs, and pages that know a way out of it (`step_up`), what it was. `fields` are
+    sentences about what was typed, by the dotted path of the value.
     """
 
     def __init__(self) -> None:
         self.problem = ""
         self.code = ""
         self.status = 200
+        self.fields: dict[str, str] = {}
 
     @property
     def succeeded(self) -> bool:
@@ -44,6 +46,8 @@ class attempt:  # read aloud: `with attempt() as outcome`
             case Refused():
                 self.problem, self.code = refusal.detail, refusal.code
                 self.status = status_of(refusal)
+                fields = refusal.extra.get("fields")
+                self.fields = dict(fields) if isinstance(fields, dict) else {}
             case _:
                 return False
         return True

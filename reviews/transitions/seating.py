@@ -49,6 +49,17 @@ def seat_for(hold: Hold, by: Person) -> Seat | Person:
     raise PermissionDenied(f"This needs the approval of {who(hold)}.")
 
 
+def obstacle(hold: Hold, by: Person) -> str:
+    """Why this person may not say yes, in a sentence; empty when they may."""
+    if not may_answer(hold, by):
+        return "Your role reads here; deciding is for leads, ops and admins."
+    try:
+        seat_for(hold, by)
+    except (PermissionDenied, StepUp) as refusal:
+        return str(refusal)
+    return ""
+
+
 def is_theirs(hold: Hold, person: Person) -> bool:
     """Nobody decides what was asked for themselves."""
     return is_named(hold, person.name, person.email)

@@ -3,9 +3,21 @@
 
 const shorten = (text) => (text.length > 200 ? `${text.slice(0, 199)}…` : text);
 
+// What a field held when the page was made, whatever was typed in it before it was refused.
 function before(field) {
-  if (field instanceof HTMLSelectElement) return [...field.options].find((option) => option.defaultSelected)?.value ?? "";
-  return field.defaultValue;
+  if (field.dataset.was !== undefined) return field.dataset.was;
+  return field instanceof HTMLSelectElement ? ([...field.options].find((o) => o.defaultSelected)?.value ?? "") : field.defaultValue;
+}
+
+const plain = (text) => text.replaceAll("\r\n", "\n").replaceAll("\r", "\n");
+
+// Browsers leave out seconds that are zero.
+const isSame = (field) => plain(field.value) === plain(before(field))
+  || (field.type === "datetime-local" && field.value !== "" && `${field.value}:00` === before(field));
+
+function words(field, value) {
+  if (!(field instanceof HTMLSelectElement)) return value;
+  return [...field.options].find((option) => option.value === value)?.textContent ?? value;
 }
 
 function row(name, was, is) {
@@ -33,9 +45,9 @@ function show(form) {
   for (const holder of form.querySelectorAll("[data-field]")) {
     const field = holder.querySelector("input, select, textarea");
     if (!field) continue;
-    const changed = field.value !== before(field);
+    const changed = !isSame(field);
     holder.toggleAttribute("data-changed", changed);
-    if (changed) rows.push(row(holder.dataset.field, before(field), field.value));
+    if (changed) rows.push(row(holder.dataset.field, words(field, before(field)), words(field, field.value)));
   }
   const added = form.querySelector("[name=new_key]")?.value.trim();
   if (added) rows.push(row(added, "", form.querySelector("[name=new_value]").value));
@@ -58,9 +70,30 @@ document.addEventListener("toggle", (event) => {
   answer.scrollIntoView({ block: "nearest" });
 }, true);
 
+// A wheel that scrolls the page must not change the number under it.
+document.addEventListener("wheel", (event) => {
+  if (event.target === document.activeElement && event.target.matches("input[type=number]")) event.target.blur();
+}, { passive: true });
+
+// What was refused is said beside its field; the cursor goes to the first. What was answered closes its form.
+document.addEventListener("htmx:after:swap", () => {
+  document.querySelectorAll("form[data-changes]").forEach(show);
+  const wrong = document.querySelector("details[open] .fields [aria-invalid]");
+  if (wrong && document.querySelector("#problem > .notice") && !wrong.closest("form").contains(document.activeElement)) wrong.focus();
+  const answered = document.querySelector("#problem [data-answered]");
+  if (!answered) return;
+  answered.removeAttribute("data-answered");
+  for (const answer of document.querySelectorAll("#answers details.answer[open]")) {
+    answer.open = false;
+    for (const form of answer.querySelectorAll("form")) form.reset();
+  }
+});
+
 // When the buttons leave because it is decided, the keyboard goes to who decided and when.
 document.addEventListener("htmx:after:swap", () => {
   const standing = document.querySelector("[data-standing=over]");
   const focused = document.activeElement;
   if (standing && focused && !focused.checkVisibility()) standing.focus({ preventScroll: true });
 });
+
+document.querySelectorAll("form[data-changes]").forEach(show);

@@ -39,6 +39,10 @@ ORDER = {
     },
     "$defs": {"Venue": {"type": "string", "enum": ["XETRA", "NYSE"], "title": "Where"}},
 }
+ACCOUNTS = {
+    "type": "object",
+    "properties": {"to": {"type": "object", "properties": {"name": {"type": "string"}}}},
+}
 GIVEN: dict[str, Any] = {
     "symbol": "ACME",
     "quantity": 1200,
@@ -61,6 +65,14 @@ GIVEN: dict[str, Any] = {
 
 def one(form: Form, *path: str) -> Input:
     return next(i for i in form.inputs if i.path == path)
+
+
+def choice(value: Any) -> str:
+    """What a form sends for a choice."""
+    found = one(
+        build({"c": value}, {"type": "object", "properties": {"c": {"enum": [value]}}}), "c"
+    )
+    return found.text
 
 
 def sent(form: Form) -> dict[str, str]:
@@ -92,7 +104,7 @@ def change(schema: Any, given: dict[str, Any], path: tuple[str, ...], text: str)
         (("symbol",), "line", "ACME"),
         (("quantity",), "integer", "1200"),
         (("limit",), "number", "1.0"),
-        (("side",), "choice", "1"),
+        (("side",), "choice", choice("sell")),
         (("urgent",), "boolean", "true"),
         (("day",), "date", "2026-11-21"),
         (("at",), "moment", "2026-11-21T10:00:00"),
@@ -105,7 +117,7 @@ def change(schema: Any, given: dict[str, Any], path: tuple[str, ...], text: str)
         (("account", "deep"), "json", '{\n  "x": [\n    1\n  ]\n}'),
         (("pairs",), "json", '[\n  {\n    "a": 1\n  }\n]'),
         (("note",), "line", ""),
-        (("venue",), "choice", "1"),
+        (("venue",), "choice", choice("NYSE")),
     ],
 )
 def test_each_kind_of_value_has_its_input(path: tuple[str, ...], kind: str, text: str) -> None:
@@ -202,7 +214,7 @@ def test_a_schema_that_is_nonsense_still_gives_a_form(schema: Any) -> None:
         (("quantity",), " 900 ", 900),
         (("limit",), "60.25", 60.25),
         (("limit",), "", ABSENT),
-        (("side",), "0", "buy"),
+        (("side",), choice("buy"), "buy"),
         (("side",), "", ABSENT),
         (("urgent",), "false", False),
         (("day",), "2026-12-01", "2026-12-01"),
@@ -213,7 +225,7 @@ def test_a_schema_that_is_nonsense_still_gives_a_form(schema: Any) -> None:
         (("lots",), "5\r\n7", [5, 7]),
         (("pairs",), "[]", []),
         (("note",), "now", "now"),
-        (("venue",), "0", "XETRA"),
+        (("venue",), choice("XETRA"), "XETRA"),
     ],
 )
 def test_what_is_typed_gets_its_json_type(path: tuple[str, ...], text: str, value: Any) -> None:
@@ -291,6 +303,22 @@ def test_a_field_that_is_touched_is_not_hidden_among_those_left_out() -> None:
 
     assert not form.more_is_open
     assert retyped(form, {name_of(("limit",)): "5"}, {}).more_is_open
+
+
+def test_what_fits_no_field_any_more_is_never_dropped() -> None:
+    before = build({"to": {"name": "x"}}, ACCOUNTS)
+    typed = sent(before) | {name_of(("to", "name")): "y"}
+
+    _, wrong = read(build({"to": {"name": "x"}}), {"to": {"name": "x"}}, typed)
+
+    assert "Open this page again" in wrong["arguments"]
+
+
+def test_a_choice_means_the_same_after_the_schema_was_sorted_anew() -> None:
+    typed = {name_of(("side",)): choice("sell")}
+    other = {"type": "object", "properties": {"side": {"enum": ["hold", "buy", "sell"]}}}
+
+    assert read(build({"side": "buy"}, other), {"side": "buy"}, typed)[0] == {"side": "sell"}
 
 
 # -- nothing changes by itself -----------------------------------------------------------------------
