@@ -24,6 +24,7 @@ from . import policy as policies
 from . import run as runs
 from . import stopping
 
+LONGEST_ENVIRONMENT = 40
 LARGEST_SCHEMA = 64 * 1024
 """Characters of JSON."""
 
@@ -135,6 +136,25 @@ def describe(agent: Agent, tool: str, schema: dict[str, Any]) -> None:
         tool=tool,
         defaults={"schema": schema, "description": str(schema.get("description", ""))},
     )
+
+
+@transaction.atomic
+def move(agent: Agent, *, to: str, by: Recordable | str) -> Agent:
+    """Say in which environment it acts. People say so, never the agent: policies may depend on it."""
+    to = to.strip()
+    if not 0 < len(to) <= LONGEST_ENVIRONMENT:
+        raise Invalid(f"An environment's name has 1 to {LONGEST_ENVIRONMENT} characters.")
+    agent = Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
+    before, agent.environment = agent.environment, to
+    agent.save(update_fields=["environment"])
+    record(
+        "agent.moved",
+        actor=by,
+        about=agent,
+        summary=f"from {before} to {to}",
+        data={"before": before, "after": to},
+    )
+    return agent
 
 
 @transaction.atomic

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 
 from agents.models import Agent, AgentKey
 from agents.rules.policy import shorthand
+from audit.models import Entry
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +40,16 @@ def test_tools_and_gates_are_limits() -> None:
         "tools": ["pay", "search"],
         "rules": [shorthand.over("pay", "amount", 50)],
     }
+
+
+def test_people_say_where_an_agent_acts() -> None:
+    told("create", "scout", "--environment", "staging")
+    assert Agent.objects.get().environment == "staging"
+
+    told("environment", "scout", "production")
+
+    assert Agent.objects.get().environment == "production"
+    assert Entry.objects.filter(kind="agent.moved").count() == 1
 
 
 def test_a_key_can_be_revoked() -> None:

@@ -50,6 +50,7 @@ class Command(BaseCommand):
         for verb, words in (
             ("key", "issue another key; prints it once"),
             ("revoke", "revoke a key by its prefix"),
+            ("environment", "say where it acts; policies may depend on it"),
         ):
             command = verbs.add_parser(verb, help=words)
             command.add_argument("name")
@@ -57,6 +58,8 @@ class Command(BaseCommand):
             command.add_argument("--json", action="store_true")
             if verb == "revoke":
                 command.add_argument("prefix")
+            if verb == "environment":
+                command.add_argument("environment")
         listing = verbs.add_parser("list", help="all agents")
         listing.add_argument("--json", action="store_true")
         provisioners.add_arguments(verbs)
@@ -105,6 +108,12 @@ class Command(BaseCommand):
             raise CommandError(f"{len(keys)} working keys of {name} begin with {prefix}.")
         agents.withdraw_key(keys[0], by=BY)
         return {"revoked": str(keys[0].pk)}, f"{keys[0]} is revoked."
+
+    @transaction.atomic
+    def environment(self, *, name: str, team: str, environment: str, **_: Any) -> tuple[Any, str]:
+        agent = agents.move(found(name, team), to=environment, by=BY)
+        told = {"id": str(agent.pk), "environment": agent.environment}
+        return told, f"{agent} acts in {agent.environment}."
 
     def list(self, **_: Any) -> tuple[Any, str]:
         rows = Agent.objects.select_related("team").order_by("team__name", "name")
