@@ -14,6 +14,7 @@ from .models import Delivery, DeliveryState, Endpoint, EndpointState
 from .models.outbox import DEAD_KEPT_FOR, KEPT_FOR
 from .sealed import CannotUnseal
 from .sending import send_due
+from .transitions.endpoint import bury
 
 AT_ONCE = 1000
 PENDING = Constant(DeliveryState.PENDING)
@@ -38,8 +39,10 @@ def forget() -> None:
     over = Delivery.objects.exclude(state=PENDING)
     _clear(over.filter(state=DeliveryState.DELIVERED, closed_at__lt=now - KEPT_FOR))
     _clear(over.filter(closed_at__lt=now - DEAD_KEPT_FOR))
-    for endpoint in Endpoint.objects.filter(state=EndpointState.DELETED):
-        _clear(endpoint.deliveries.filter(leased_until=None))
+    for endpoint in Endpoint.objects.exclude(state=EndpointState.ACTIVE):
+        bury(endpoint)
+        if endpoint.state == EndpointState.DELETED:
+            _clear(endpoint.deliveries.filter(leased_until=None))
     for endpoint in Endpoint.objects.filter(state=EndpointState.DELETED, deliveries=None):
         endpoint.delete()
     for endpoint in Endpoint.objects.iterator():

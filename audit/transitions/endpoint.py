@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from audit import messages, outbox, targets
@@ -160,13 +161,24 @@ def drop(endpoint: Endpoint) -> None:
 def _stop(endpoint: Endpoint, state: EndpointState, *, reason: str) -> None:
     endpoint.state, endpoint.state_reason = state, reason
     endpoint.save()
-    waiting = endpoint.deliveries.filter(state=DeliveryState.PENDING, leased_until=None)
-    waiting.update(
-        state=DeliveryState.DEAD,
-        closed_at=timezone.now(),
-        last_error=f"Its endpoint was {state.label.lower()} before it could be sent.",
-    )
+    bury(endpoint)
     ring(f"endpoint.{endpoint.pk}")
+
+
+def bury(endpoint: Endpoint) -> int:
+    """Messages that nobody is sending any more become dead. Twice is harmless.
+
+    The clock calls it, too: for what was in flight when its endpoint was disabled and its sender died, and for
+    entries of transactions that began before and ended after.
+    """
+    now = timezone.now()
+    nobody = Q(leased_until=None) | Q(leased_until__lte=now)
+    return endpoint.deliveries.filter(nobody, state=DeliveryState.PENDING).update(
+        state=DeliveryState.DEAD,
+        closed_at=now,
+        leased_until=None,
+        last_error=f"Its endpoint was {EndpointState(endpoint.state).label.lower()} before it could be sent.",
+    )
 
 
 def _locked(pk: UUID, by: Person) -> Endpoint:

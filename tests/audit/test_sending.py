@@ -337,6 +337,22 @@ def test_a_deleted_webhook_is_cleared_away(hook: Endpoint, support: Team, otto: 
     assert not Delivery.objects.exists()
 
 
+def test_what_its_sender_left_behind_on_a_disabled_webhook_is_buried(
+    hook: Endpoint, otto: Person
+) -> None:
+    outbox.enqueue(hook, "x.y", {})
+    assert sending.claim()
+    endpoints.disable(hook.pk, by=otto)
+    assert Delivery.objects.get().state == "pending", "somebody may be sending it"
+
+    later(seconds=61)
+    tasks.forget()
+
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.leased_until) == ("dead", None)
+    assert "disabled before" in delivery.last_error
+
+
 def test_seals_of_a_former_key_are_renewed(hook: Endpoint, settings: Settings) -> None:
     before = hook.signing_secret
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another", [settings.SECRET_KEY]
