@@ -22,11 +22,23 @@ from .rows import first
 
 
 def twin(row: Any, run_id: UUID, proposed: Proposed) -> UUID | None:
-    """The same request of this run that waits for a person already, asked under another call id."""
+    """The same request of this run that waits for a person already, asked under another call id.
+
+    The same in all that rules and people look at: what is asked for another person, or claims another
+    amount, may need other approvals.
+    """
+    request = proposed.request
     return (
         Action.objects.filter(agent=row.agent_id, run=run_id)
         .waiting()
-        .filter(state=ActionState.HELD, digest=proposed.digest)
+        .filter(
+            state=ActionState.HELD,
+            digest=proposed.digest,
+            kind=request.kind,
+            amount=request.amount,
+            currency=request.currency,
+            on_behalf_of=request.on_behalf_of or row.on_behalf_of,
+        )
         .order_by("id")
         .values_list("pk", flat=True)
         .first()
@@ -50,19 +62,20 @@ def ask(row: Any, proposed: Proposed, weighed: Weighed) -> tuple[Judgement, str]
 
 
 def rejected_before(row: Any, proposed: Proposed, requirement: Requirement) -> Action | None:
-    """The same request of this agent that a person rejected not long ago."""
+    """The same request of this agent that a person rejected not long ago, and nobody approved since."""
     since: datetime = row.now_at - requirement.remember
-    return (
-        Action.objects.filter(
-            agent=row.agent_id,
-            digest=proposed.digest,
-            decision=Decision.REJECTED,
-            remembered=None,
-            decided_at__gt=since,
-        )
+    same = Action.objects.filter(agent=row.agent_id, digest=proposed.digest)
+    before = (
+        same.filter(decision=Decision.REJECTED, remembered=None, decided_at__gt=since)
         .order_by("-decided_at")
         .first()
     )
+    if before is None:
+        return None
+    approved = same.filter(
+        item=proposed.item, decision=Decision.APPROVED, decided_at__gt=before.decided_at
+    )
+    return None if approved.exists() else before
 
 
 def remember(before: Action, proposed: Proposed, weighed: Weighed) -> tuple[Judgement, str]:
