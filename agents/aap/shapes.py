@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from audit.errors import Invalid
+
 from ..rules import exact
 from ..shapes import VISIBLE, Propose, Proposed
 from .errors import Problem
@@ -149,15 +151,17 @@ def window_of(timeout: str) -> timedelta:
 def proposal(*, call_id: str, tool: str, arguments: str, reason: str, waits: timedelta) -> Proposed:
     """A request as the action that it is. Raises Problem for arguments that nobody could be shown."""
     plain = exact.plain(exact.read(arguments.encode()))
-    proposed = Proposed.of(
-        Propose(
-            call_id=call_id,
-            tool=tool,
-            arguments=msgspec.Raw(json.dumps(plain, ensure_ascii=False).encode()),
-            reason=reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1]}…",
-            expires_in_s=min(max(round(waits.total_seconds()), SHORTEST_HOLD_S), LONGEST_HOLD_S),
-        )
+    asked = Propose(
+        call_id=call_id,
+        tool=tool,
+        arguments=msgspec.Raw(json.dumps(plain, ensure_ascii=False).encode()),
+        reason=reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1]}…",
+        expires_in_s=min(max(round(waits.total_seconds()), SHORTEST_HOLD_S), LONGEST_HOLD_S),
     )
+    try:
+        proposed = Proposed.of(asked)
+    except Invalid as error:
+        raise Problem("invalid", error.detail, param="arguments") from error
     return msgspec.structs.replace(proposed, waits_at_most=waits)
 
 

@@ -18,7 +18,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from audit.bell import ring
-from audit.errors import Conflict
+from audit.errors import Conflict, Refused
 from audit.record import record
 
 from .. import signals
@@ -28,7 +28,7 @@ from ..models import Action, ActionState, Agent, AgentKey, AgentState, Run, RunS
 from ..models.aap import AAPRequest, AAPStatus
 from ..rules import exact
 from ..rules.digest import canonical
-from ..weighing import Unauthorized
+from ..shapes import Proposed
 from . import action as actions
 from . import run as runs
 
@@ -68,6 +68,7 @@ def ask(key: AgentKey, submitted: Submitted, *, idempotency: bytes) -> tuple[AAP
         created_at=now,
         deadline_at=now + submitted.window,
     )
+    proposed_of(request)  # what nobody could be shown is refused now, not when it is judged
     request.save(force_insert=True)
     if not judge(request):
         record("request.deferred", actor=agent, about=request, summary=request.qualified_tool)
@@ -83,21 +84,27 @@ def judge(request: AAPRequest) -> bool:
         if (edited := approved_edit(request, run)) is not None:
             take_over(request, edited)
             return True
-        proposed = proposal(
-            call_id=f"{CALL}{request.pk}",
-            tool=request.qualified_tool,
-            arguments=request.arguments,
-            reason=request.agent_reasoning or "",
-            waits=request.deadline_at - timezone.now(),
+        judgement, told = actions.propose(
+            bytes(request.key.hash), run.pk, proposed_of(request), collapse=False
         )
-        judgement, told = actions.propose(bytes(request.key.hash), run.pk, proposed, collapse=False)
-    except (Conflict, Unauthorized) as refusal:
+    except Refused as refusal:
         resolve(request, AAPStatus.DENIED, by="policy", note=refusal.detail)
         return True
     if judgement.admission == "retry_later":
         return False
     admitted(request, msgspec.json.decode(told)["action"]["id"])
     return True
+
+
+def proposed_of(request: AAPRequest) -> Proposed:
+    """The request as the action that it is. Raises Problem."""
+    return proposal(
+        call_id=f"{CALL}{request.pk}",
+        tool=request.qualified_tool,
+        arguments=request.arguments,
+        reason=request.agent_reasoning or "",
+        waits=request.deadline_at - timezone.now(),
+    )
 
 
 def standing_run(request: AAPRequest) -> Run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import httpx
 import pytest
 from agentapprovalprotocol import Client, ConflictError, CredentialRefused
 
@@ -40,6 +41,21 @@ def test_what_comes_while_the_agent_is_paused_is_judged_when_it_runs_again(
     assert client.get(gated.id).status == "pending"
     holds.approve(hold_of(gated.id), by=ada)
     assert client.get(gated.id).status == "approved"
+
+
+def test_what_nobody_could_be_shown_is_refused_also_while_paused(
+    wire: httpx.Client, scout: Agent, ada: Person
+) -> None:
+    stopped(scout, ada)
+
+    told = wire.post(
+        "/v1/requests",
+        json=submission(arguments={"a": "x" * 300_000}),
+        headers={"Idempotency-Key": "1"},
+    )
+
+    assert (told.status_code, told.json()["error"]["param"]) == (400, "arguments")
+    assert not AAPRequest.objects.exists()
 
 
 def test_a_paused_run_keeps_its_requests_waiting(client: Client, ada: Person) -> None:
