@@ -30,6 +30,7 @@ from reviews.models import Hold, HoldKind
 
 from .gauges import SLOT, measure, slot, worst_first
 from .ids import first_id_at
+from .inbox import marked
 from .timeline import readable
 
 HOLDS_SHOWN = 8
@@ -52,7 +53,7 @@ def needs_a_person(person: Person) -> list[Hold]:
                 "agent", "queue", "claimed_by"
             )
             found += rows.order_by("-id")[:room]
-    return found
+    return marked(found)
 
 
 def oldest_waiting(person: Person) -> datetime | None:

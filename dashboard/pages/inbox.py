@@ -8,14 +8,16 @@ from typing import Any, Self
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import Http404, QueryDict
 
+from agents.models import Action
 from audit.constants import Constant
 from people.models import Person, Team
-from reviews.models import Hold, HoldKind
+from reviews.models import Hold, HoldKind, Vote
 
+from . import approved, decidable
 from .ids import first_id_at
 
 PAGE = 50
@@ -25,6 +27,7 @@ TABS = (
     ("reviews", "Reviews", HoldKind.REVIEW),
     ("paused", "Paused", HoldKind.TRIP),
     ("mine", "Mine", None),
+    ("approved", "Approved, not executed", None),
     ("done", "Done", None),
 )
 KINDS = {name: kind for name, _, kind in TABS if kind}
@@ -45,25 +48,48 @@ class Filters:
     queue: UUID | None = None
     agent: UUID | None = None
     age: str = ""
+    for_me: bool = False
+    """Only what this person may decide."""
 
     @classmethod
     def read(cls, query: QueryDict) -> Self:
         tab, age = query.get("tab", ""), query.get("age", "")
         if tab not in {name for name, _, _ in TABS} or age not in {"", *AGES}:
             raise Http404("There is no such list")
-        return cls(tab, _uuid(query.get("queue")), _uuid(query.get("agent")), age)
+        if query.get("for", "") not in ("", "me"):
+            raise Http404("There is no such list")
+        return cls(
+            tab, _uuid(query.get("queue")), _uuid(query.get("agent")), age, bool(query.get("for"))
+        )
 
     @property
     def is_done(self) -> bool:
         return self.tab == "done"
 
     @property
+    def is_undone(self) -> bool:
+        """Approved, not executed."""
+        return self.tab == "approved"
+
+    @property
+    def is_open(self) -> bool:
+        """Of what waits for a person."""
+        return not self.is_done and not self.is_undone
+
+    @property
     def is_narrow(self) -> bool:
-        return bool(self.queue or self.agent or self.age)
+        return bool(self.queue or self.agent or self.age or self.for_me)
 
     def query(self, **more: Any) -> str:
         """These filters as a query string, with `more` added or (empty) taken away."""
-        named = {"tab": self.tab, "queue": self.queue, "agent": self.agent, "age": self.age, **more}
+        named = {
+            "tab": self.tab,
+            "queue": self.queue,
+            "agent": self.agent,
+            "age": self.age,
+            "for": "me" if self.for_me else "",
+            **more,
+        }
         return "?" + urlencode({name: value for name, value in named.items() if value})
 
     def without(self, name: str) -> str:
@@ -80,6 +106,8 @@ class Filters:
             holds = holds.filter(agent=Constant(self.agent))
         if self.age:
             holds = holds.filter(id__lt=first_id_at(now - AGES[self.age][1], slack=timedelta(0)))
+        if self.for_me and self.is_open:
+            holds = decidable.by(holds, person, now=now)
         return holds
 
 
@@ -102,13 +130,15 @@ def page(person: Person, filters: Filters, query: QueryDict, *, now: datetime) -
     """One page, newest first: open holds by when they came, decided ones by when they were decided."""
     if filters.is_done:
         return _decided(person, filters, query.get("before", ""), now)
+    if filters.is_undone:
+        return _undone(person, filters, query.get("before", ""), now)
     holds = filters.apply(rows(person).waiting(), person=person, now=now)
     before = _uuid(query.get("before"))
     if before:
         holds = holds.filter(id__lt=before)
     found = list(holds.order_by("-id")[: PAGE + 1])
     older = filters.query(before=found[PAGE - 1].pk) if len(found) > PAGE else ""
-    return HoldPage(found[:PAGE], older)
+    return HoldPage(marked(found[:PAGE]), older)
 
 
 def rows(person: Person) -> Any:
@@ -120,11 +150,38 @@ def rows(person: Person) -> Any:
     )
 
 
-def same_rows(person: Person, ids: str) -> list[Hold]:
+def same_rows(person: Person, filters: Filters, ids: str) -> list[Hold]:
     """The rows a page shows already, as they are now and in their order, whatever became of them."""
     asked = [pk for text in ids.split(",")[:PAGE] if (pk := _uuid(text))]
-    found = {hold.pk: hold for hold in rows(person).filter(pk__in=asked)}
-    return [found[pk] for pk in asked if pk in found]
+    holds = rows(person)
+    if filters.is_undone:
+        holds = approved.with_actions(holds)
+    found = {hold.pk: hold for hold in holds.filter(pk__in=asked)}
+    return marked([found[pk] for pk in asked if pk in found])
+
+
+def marked(holds: list[Hold]) -> list[Hold]:
+    """The same, with `given` votes where several are needed, and `is_new_version` after a question."""
+    polls = [hold.pk for hold in holds if hold.is_open and hold.votes_needed > 1]
+    given = dict(
+        Vote.objects.filter(hold__in=polls)
+        .standing()
+        .order_by()
+        .values_list("hold")
+        .annotate(votes=Count("pk"))
+        if polls
+        else ()
+    )
+    asked = [hold.pk for hold in holds if hold.is_open and hold.kind == HoldKind.APPROVAL]
+    versions = set(
+        Action.objects.filter(pk__in=asked, revises__isnull=False).values_list("pk", flat=True)
+        if asked
+        else ()
+    )
+    for hold in holds:
+        hold.given = given.get(hold.pk, 0)  # type: ignore[attr-defined]
+        hold.is_new_version = hold.pk in versions  # type: ignore[attr-defined]
+    return holds
 
 
 def newer_than(
@@ -169,9 +226,28 @@ def _decided(person: Person, filters: Filters, before: str, now: datetime) -> Ho
     return HoldPage(found[:PAGE], filters.query(before=cursor) if cursor else "")
 
 
-def _cursor(text: str) -> tuple[datetime, UUID]:
+# -- approved, not executed ------------------------------------------------------------------------
+
+
+def _undone(person: Person, filters: Filters, before: str, now: datetime) -> HoldPage:
+    """Oldest first: what should have happened by now stands at the top."""
+    after = _cursor(before, (approved.BEGINNING, approved.FIRST_ID))
+    holds = filters.apply(rows(person).over(), person=person, now=now)
+    agents = [pk for pk in approved.agents_of(person) if filters.agent in (None, pk)]
+    if filters.queue or filters.age:
+        found = list(approved.undone_among(holds, agents, after=after)[: PAGE + 1])
+    else:
+        found = list(approved.undone(holds, agents, after=after, most=PAGE + 1)[: PAGE + 1])
+    last = found[PAGE - 1].action if len(found) > PAGE else None
+    cursor = f"{last.decided_at.isoformat()}_{last.pk}" if last and last.decided_at else ""
+    return HoldPage(found[:PAGE], filters.query(before=cursor) if cursor else "")
+
+
+def _cursor(
+    text: str, first: tuple[datetime, UUID] = (END_OF_TIME, LAST_ID)
+) -> tuple[datetime, UUID]:
     if not text:
-        return END_OF_TIME, LAST_ID
+        return first
     at, _, pk = text.partition("_")
     try:
         return datetime.fromisoformat(at), UUID(pk)

@@ -10,10 +10,13 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from audit.errors import Invalid
@@ -169,7 +172,7 @@ def verb(act: Verb) -> Callable[..., HttpResponse]:
         with attempt() as outcome:
             act(request, pk)
         if outcome.succeeded and not request.htmx:
-            return redirect("hold", pk)
+            return redirect(back_to(request) or reverse("hold", args=[pk]))
         if (
             outcome.succeeded
         ):  # nothing more is read here: the agent is being told at this very moment
@@ -179,6 +182,12 @@ def verb(act: Verb) -> Callable[..., HttpResponse]:
         return _page(request, pages.whole(pk, request.user), outcome)
 
     return view
+
+
+def back_to(request: Asked) -> str:
+    """The list the answer was given in, if there was one."""
+    there = request.POST.get("back", "")
+    return there if url_has_allowed_host_and_scheme(there, None) else ""
 
 
 def _refused(request: Asked, pk: UUID, outcome: attempt) -> HttpResponse:
@@ -258,7 +267,10 @@ def escalate(request: Asked, pk: UUID) -> Hold:
 @verb
 def redeliver(request: Asked, pk: UUID) -> Hold:
     """Tell the agent again what was approved."""
-    return delivery.retry(pk, by=request.user)
+    hold = delivery.retry(pk, by=request.user)
+    if back_to(request):
+        messages.success(request, f"{hold.agent.name} is told again.")
+    return hold
 
 
 @require_POST

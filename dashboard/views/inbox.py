@@ -11,7 +11,6 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from agents.models import Agent
@@ -22,6 +21,7 @@ from reviews.models import Hold
 from reviews.transitions import hold as transitions
 
 from .asked import Asked
+from .holds import back_to
 from .refusals import attempt
 
 AGENTS_OFFERED = 100
@@ -91,11 +91,18 @@ def _rows(request: Asked, filters: Filters) -> dict[str, Any]:
     """The rows on the page, where they are; an empty list has nothing to keep in place."""
     now, ids = timezone.now(), request.GET.get("ids", "")
     if ids:
-        holds = pages.same_rows(request.user, ids)
+        holds = pages.same_rows(request.user, filters, ids)
     else:
         holds = pages.page(request.user, filters, request.GET, now=now).rows
     shown = ",".join(str(hold.pk) for hold in holds)
-    return {"filters": filters, "holds": holds, "ids": shown, "is_first": True, "now": now}
+    return {
+        "filters": filters,
+        "holds": holds,
+        "ids": shown,
+        "is_first": True,
+        "now": now,
+        "may_decide": any(request.user.decides_for(row.team_id) for row in holds),
+    }
 
 
 def _news(request: Asked, filters: Filters) -> dict[str, Any]:
@@ -103,7 +110,7 @@ def _news(request: Asked, filters: Filters) -> dict[str, Any]:
         newest = UUID(request.GET["since"]) if request.GET.get("since") else None
     except ValueError:
         raise Http404("since names no row") from None
-    if newest is None or filters.is_done:
+    if newest is None or not filters.is_open:
         return {"filters": filters, "news": [], "newest": newest, "is_first": True}
     news = pages.newer_than(request.user, filters, newest, now=timezone.now())
     return {
@@ -126,6 +133,8 @@ def _chips(request: Asked, filters: Filters, waiting: Waiting) -> list[tuple[str
         chips.append(("Agent", agent.name if agent else "unknown", filters.without("agent")))
     if filters.age:
         chips.append(("Older than", AGES[filters.age][0], filters.without("age")))
+    if filters.for_me:
+        chips.append(("Only", "mine to decide", filters.without("for")))
     return chips
 
 
@@ -165,7 +174,7 @@ def answer(request: Asked) -> HttpResponse:
         messages.error(request, problem if times == 1 else f"{times} were refused: {problem}")
     if not done and not problems:
         messages.warning(request, "Nothing was selected.")
-    return redirect(_back(request))
+    return redirect(back_to(request) or "/inbox/")
 
 
 def _selected(request: Asked, asked: list[str]) -> list[Hold]:
@@ -174,8 +183,3 @@ def _selected(request: Asked, asked: list[str]) -> list[Hold]:
     except ValueError:
         raise Http404("That is no id") from None
     return list(Hold.objects.visible_to(request.user).filter(pk__in=ids).order_by("id"))
-
-
-def _back(request: Asked) -> str:
-    there = request.POST.get("back", "")
-    return there if url_has_allowed_host_and_scheme(there, None) else "/inbox/"
