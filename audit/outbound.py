@@ -14,6 +14,8 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 
@@ -30,6 +32,8 @@ class Answer:
     status: int
     excerpt: str
     """The beginning of the answer's body, as text. Whoever shows it shows words of a stranger."""
+    retry_after: timedelta = timedelta(0)
+    """How long it wants to be left alone."""
 
     @property
     def is_good(self) -> bool:
@@ -67,7 +71,24 @@ def post(
         raise NoAnswer(f"{target.host} could not be reached: {why}.") from problem
     finally:
         connection.hang_up()
-    return Answer(answer.status, excerpt.decode(errors="replace").replace("\x00", "\ufffd"))
+    return Answer(
+        answer.status,
+        excerpt.decode(errors="replace").replace("\x00", "\ufffd"),
+        wanted_rest(answer.getheader("Retry-After", "")),
+    )
+
+
+def wanted_rest(text: str) -> timedelta:
+    """A Retry-After header, in seconds or as a date (RFC 9110, 10.2.3); at most a day, nothing when unreadable."""
+    try:
+        wanted = (
+            timedelta(seconds=int(text))
+            if text.isascii() and text.isdigit() and len(text) < 10
+            else parsedate_to_datetime(text) - datetime.now(UTC)
+        )
+    except (TypeError, ValueError):
+        return timedelta(0)
+    return min(max(wanted, timedelta(0)), timedelta(days=1))
 
 
 def _beginning(answer: HTTPResponse) -> bytes:

@@ -97,6 +97,8 @@ class Outcome:
     status: int | None
     error: str
     answer: str = ""
+    rest: timedelta = timedelta(0)
+    """How long the receiver wants to be left alone."""
 
 
 def send_due() -> int:
@@ -166,6 +168,7 @@ def carry(parcel: Parcel) -> Outcome:
     start = time.monotonic()
     status: int | None = None
     error = answer = ""
+    rest = timedelta(0)
     try:
         headers = messages.headers(parcel.secret, parcel.message_id, parcel.body, at=at)
         answered = outbound.post(parcel.endpoint.url, parcel.body, headers)
@@ -177,7 +180,8 @@ def carry(parcel: Parcel) -> Outcome:
     else:
         status, answer = answered.status, answered.excerpt
         error = "" if answered.is_good else _in_words(status)
-    return Outcome(at, round((time.monotonic() - start) * 1000), status, error, answer)
+        rest = answered.retry_after if status in (429, 503) else rest
+    return Outcome(at, round((time.monotonic() - start) * 1000), status, error, answer, rest)
 
 
 def _in_words(status: int) -> str:
@@ -208,7 +212,7 @@ def conclude(parcel: Parcel, outcome: Outcome) -> None:
     elif gone or is_given_up(delivery, now) or endpoint.state != EndpointState.ACTIVE:
         delivery.state, delivery.closed_at = DeliveryState.DEAD, now
     else:
-        delivery.next_at = now + _patience(delivery.attempts)
+        delivery.next_at = now + max(_patience(delivery.attempts), outcome.rest)
     delivery.save()
     _remember(endpoint, outcome, now)
     ring(f"endpoint.{endpoint.pk}")
