@@ -42,19 +42,17 @@ def policies_for(action: Action) -> Policies:
     return policies.in_force(row)
 
 
-def judge(
-    action: Action, arguments: dict[str, Any] | None = None, *, amount: Decimal | None = None
-) -> Judged:
-    """Judge a locked action anew, with other arguments (and what is at stake) if given."""
+def judge(action: Action, arguments: dict[str, Any], *, amount: Decimal | None) -> Judged:
+    """Judge a locked action anew, with these arguments and this at stake."""
     known = policies_for(action)
     now = timezone.now()
     agent = action.agent
     case = Case(
         tool=action.tool,
-        arguments=action.effective_arguments if arguments is None else arguments,
+        arguments=arguments,
         kind=action.kind,
         subject=action.subject,
-        amount=action.amount if amount is None else amount,
+        amount=amount,
         currency=action.currency,
         cost_usd=action.estimated_cost_usd,
         tokens=action.estimated_tokens,

@@ -38,7 +38,7 @@ def seat_for(hold: Hold, by: Person) -> Seat | Person:
     if anyone and by.decides_for(hold.team_id):
         return by
     for seat in seats(by, timezone.now()):
-        if not seat.decides_for(hold.team_id) or is_named(hold, seat.name):
+        if not seat.decides_for(hold.team_id) or is_theirs(hold, seat):
             continue
         if (
             anyone
@@ -60,16 +60,21 @@ def obstacle(hold: Hold, by: Person) -> str:
     return ""
 
 
-def is_theirs(hold: Hold, person: Person) -> bool:
-    """Nobody decides what was asked for themselves."""
-    return is_named(hold, person.name, person.email)
-
-
-def is_named(hold: Hold, *names: str) -> bool:
-    if hold.kind != HoldKind.APPROVAL or hold.action is None:
+def is_theirs(hold: Hold, person: Person | Seat) -> bool:
+    """Nobody decides what was asked for themselves, nor in the seat of whom it was asked for."""
+    asked_for = wish_of(hold)
+    if not asked_for:
         return False
-    asked_for = hold.action.on_behalf_of.removeprefix("person:").strip().casefold()
-    return bool(asked_for) and asked_for in {name.casefold() for name in names if name}
+    if isinstance(person, Seat):
+        person = Person.objects.only("name", "email").get(pk=person.id)
+    return asked_for in {name.casefold() for name in (person.name, person.email) if name}
+
+
+def wish_of(hold: Hold) -> str:
+    """For whom it was asked, in a form that can be compared: a name or an address, as agents write them."""
+    if hold.kind != HoldKind.APPROVAL or hold.action is None:
+        return ""
+    return hold.action.on_behalf_of.strip().casefold().removeprefix("person:").strip()
 
 
 def who(hold: Hold) -> str:

@@ -71,7 +71,7 @@ def edit(
         return approve(hold, by=by, note=note)
     fitting(hold, arguments)
     seating.seat_for(hold, by)
-    hold.amount = follow(hold.amount, before, arguments)
+    hold.amount = follow(hold.action.amount, hold.action.arguments, arguments)
     judge_again(hold, arguments)
     seat = seating.seat_for(hold, by)
     dismiss(hold)
@@ -108,6 +108,9 @@ def vote(hold: Hold, *, by: Person, seat: UUID, note: str) -> Hold:
     if given < hold.votes_needed:
         return voted(hold, by=by, note=note, facts=facts | {"needed": hold.votes_needed})
     edited = hold.candidate is not None
+    if edited and hold.action.amount != hold.amount:
+        hold.action.amount = hold.amount  # what a policy that changes before it begins will judge
+        hold.action.save(update_fields=["amount"])
     actions.approve(
         hold.action,
         by=by,
@@ -153,8 +156,8 @@ def judge_again(hold: Hold, arguments: dict[str, Any]) -> None:
         raise Forbidden(f"Policy refuses that: {ruling.why}")
     had = hold.requirement
     now_needed = ruling.requirement or replace(had, votes=1)
-    if not had.satisfies(now_needed):
-        dismiss(hold)
+    if not had.satisfies(now_needed) or now_needed.votes == 1:
+        dismiss(hold)  # where one vote is enough, the one that follows is it
     action.policy_version, action.rule = judged.version, ruling.rule or action.rule
     action.requirement = now_needed.as_dict()
     action.save(update_fields=["policy_version", "rule", "requirement"])
@@ -184,13 +187,22 @@ def fitting(hold: Hold, arguments: dict[str, Any]) -> None:
 
 
 def follow(
-    amount: Decimal | None, before: Mapping[str, Any], after: Mapping[str, Any]
+    amount: Decimal | None, proposed: Mapping[str, Any], edited: Mapping[str, Any]
 ) -> Decimal | None:
-    """What is at stake after an edit: where one argument was the amount, what it is now."""
-    for key, value in before.items():
-        if amount is not None and number(value) == amount and key in after:
-            return number(after[key])
-    return amount
+    """What is at stake after an edit: where arguments were the amount, the largest of them now.
+
+    None when one of them cannot be read any more; rules about the amount then apply the strict way.
+    """
+    if amount is None:
+        return None
+    likely = [
+        number(edited[key])
+        for key, value in proposed.items()
+        if number(value) == amount and key in edited
+    ]
+    if None in likely:
+        return None
+    return max((found for found in likely if found is not None), default=amount)
 
 
 def words(hold: Hold, last: str) -> str:
