@@ -145,6 +145,25 @@ def test_a_rejected_refund_is_a_refusal_with_its_reason(
     ]
 
 
+def test_a_question_about_a_refund_is_answered_once_and_then_a_person_s_work(
+    triage: Triage, tmp_path: Path, ada: Person
+) -> None:
+    triage()
+    first = Hold.objects.get(kind="approval")
+    holds.ask(first, by=ada, note="Is there a photo?")
+    triage()
+    second = Hold.objects.exclude(pk=first.pk).get(kind="approval")
+    assert second.action is not None
+    assert second.action.revises_id == first.action_id
+    assert "You asked: Is there a photo?" in second.action.reason
+    holds.ask(second, by=ada, note="And a receipt?")
+
+    triage()
+
+    assert outcomes(tmp_path)["large"] == "review"
+    assert Hold.objects.filter(kind="review", reason__contains="And a receipt?").count() == 1
+
+
 def test_an_answered_review_files_the_ticket(triage: Triage, tmp_path: Path, ada: Person) -> None:
     triage()
     review = Hold.objects.get(kind="review")

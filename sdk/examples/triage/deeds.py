@@ -39,27 +39,42 @@ class Deeds:
 
         Returns what changes in the plan: a ticket that tells of it, a refusal, or a review.
         """
-        amount = Decimal(plan["amount"])
-        stake = {"amount": str(amount), "currency": plan["currency"]}
         try:
-            issued = self._once(
-                "refund",
-                "refund.issue",
-                message,
-                {**stake, "amount_is": plan["source"], **shown(message)},
-                ask=amount > self._refund_over,
-                reason=f"{plan['by']} reads a request for a refund; the amount is {plan['source']}.",
-                resume={"message_id": message.id},
-                **stake,
-            )
+            issued = self._issue(message, plan)
         except (Rejected, Denied, Answered) as no:
             why = no.message or type(no).__name__.lower()
             return {"step": "refuse", "why": f"No refund: {why}"}
         except Asked as question:
-            return {"step": "review", "why": f"A question about the refund: {question}"}
+            return {"step": "review", "why": f"Asked about the refund: {question}"}
         except Refused as nobody:
             return {"step": "review", "why": f"Nobody decided about the refund: {nobody}"}
         return {"step": "file", "refunded": f"{issued['amount']} {issued['currency']}"}
+
+    def _issue(self, message: Message, plan: dict[str, Any]) -> Any:
+        """A question is answered once, by a new version that says what the agent has to go by."""
+        reads = f"{plan['by']} reads a request for a refund; the amount is {plan['source']}."
+        try:
+            return self._ask_for(message, plan, reads)
+        except Asked as question:
+            asked = question.action.id if question.action else None
+            answer = f"You asked: {question} — I know no more than this. {reads} {plan['summary']}"
+            return self._ask_for(message, plan, answer, revises=asked)
+
+    def _ask_for(
+        self, message: Message, plan: dict[str, Any], reason: str, *, revises: str | None = None
+    ) -> Any:
+        stake = {"amount": plan["amount"], "currency": plan["currency"]}
+        return self._once(
+            "refund",
+            "refund.issue",
+            message,
+            {**stake, "amount_is": plan["source"], **shown(message)},
+            ask=Decimal(plan["amount"]) > self._refund_over,
+            reason=reason,
+            revises=revises,
+            resume={"message_id": message.id},
+            **stake,
+        )
 
     def hand_over(self, message: Message, plan: dict[str, Any], *, tries: int) -> None:
         """Put it into the queue where people sort what the agent could not."""
