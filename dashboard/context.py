@@ -30,6 +30,7 @@ ROOMS = (
     ("inbox", "Inbox", "inbox", "i"),
     ("agents", "Agents", "bot", "a"),
     ("runs", "Runs", "waypoints", "r"),
+    ("policies", "Policies", "scroll-text", "p"),
     ("record", "Record", "fingerprint", "e"),
     ("settings", "Settings", "settings", "s"),
 )
@@ -37,6 +38,7 @@ BELONGS = {
     "hold": "inbox",
     "agent": "agents",
     "run": "runs",
+    "policy": "policies",
     "team": "settings",
     "account": "settings",
     "webhook": "settings",

@@ -13,6 +13,7 @@ from dashboard.views import (
     holds,
     house,
     inbox,
+    policies,
     record,
     runs,
     search,
@@ -145,6 +146,17 @@ urlpatterns = [
     path("runs/<uuid:pk>/terminate/", runs.terminate, name="run-terminate"),
     path("runs/<uuid:run>/actions/<uuid:pk>/", runs.action, name="action"),
     path("runs/<uuid:run>/actions/<uuid:pk>/raw/", runs.raw_action, name="action-raw"),
+    # -- what they may do
+    path("policies/", policies.policies, name="policies"),
+    path("policies/add/", policies.add, name="policy-add"),
+    path("policies/<uuid:pk>/", policies.policy, name="policy"),
+    path("policies/<uuid:pk>/edit/", policies.edit, name="policy-edit"),
+    path("policies/<uuid:pk>/versions/<int:number>/", policies.version, name="policy-version"),
+    path(
+        "policies/<uuid:pk>/versions/<int:number>/restore/",
+        policies.restore,
+        name="policy-restore",
+    ),
     # -- the record
     path("record/", record.record, name="record"),
     path("record/export/", record.export, name="record-export"),

@@ -18,6 +18,14 @@ class Field(NamedTuple):
     before: Any
     after: Any
 
+    @property
+    def before_in_words(self) -> str:
+        return in_words(self.before)
+
+    @property
+    def after_in_words(self) -> str:
+        return in_words(self.after)
+
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
@@ -50,7 +58,10 @@ class Difference:
             yield f"{sign} {rule.name}: {rule.sentence}"
             if rule.moved:
                 yield f"    from place {rule.number_before} to {rule.number_after}"
-            yield from (f"    {f.name}: {shown(f.before)} → {shown(f.after)}" for f in rule.fields)
+            yield from (
+                f"    {f.name}: {f.before_in_words or 'nothing'} → {f.after_in_words or 'nothing'}"
+                for f in rule.fields
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """Compact, for the record."""
@@ -132,9 +143,10 @@ def flat(rule: Rule) -> dict[str, Any]:
     }
 
 
-def shown(value: Any) -> str:
-    if value is None or value in ("", []):
-        return "nothing"
+def in_words(value: Any) -> str:
+    """Empty for nothing."""
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(value) if isinstance(value, list) else str(value)
