@@ -11,6 +11,9 @@ action_closed = Signal()
 action_decided = Signal()
 """`action`: a held or approved action was approved, rejected, expired or cancelled."""
 
+action_told_again = Signal()
+"""`action`: a person wants its agent to be told of the approval once more."""
+
 action_lost = Signal()
 """`action`: its outcome never came."""
 

@@ -200,6 +200,14 @@ def follow(action: Action, **_: Any) -> None:
         resolve(request, AAPStatus.DENIED, by=by, note=note)
 
 
+@receiver(signals.action_told_again)
+def tell_again(action: Action, **_: Any) -> None:
+    """Its receiver is told once more; what the approval says stays as it was told."""
+    waiting = AAPRequest.objects.filter(action=action, status=AAPStatus.APPROVED, consumed_at=None)
+    if (request := waiting.first()) is not None:
+        notices.tell(request)
+
+
 def instead(request: AAPRequest, action: Action) -> str:
     """What the model reads when its call was approved with other arguments."""
     wanted = exact.written(action.approved_arguments, json_value(request.arguments))

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
+from agents import signals
 from agents.models import Action, ActionState
 from agents.transitions.action import APPROVAL_VALID
 from audit.bell import ring
@@ -44,6 +45,7 @@ def retry(hold: Hold | UUID, *, by: Person) -> Hold:
         summary="Renewed and told again." if lapsed else "Told again.",
         data={"title": hold.title, "renewed": lapsed},
     )
+    signals.action_told_again.send(Action, action=action)
     ring(f"action.{action.pk}", f"decided.{action.run_id}", f"run.{action.run_id}")
     ring_hold(hold)
     return hold

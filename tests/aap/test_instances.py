@@ -34,6 +34,7 @@ from agents.transitions import instance as instances
 from audit.models import Delivery, Endpoint, Entry
 from audit.sending import send_due
 from people.models import Person, Team
+from reviews.transitions import delivery as deliveries
 from reviews.transitions import hold as holds
 
 from .conftest import Service, hold_of, submission
@@ -448,3 +449,24 @@ def test_a_receiver_that_is_away_is_tried_for_seven_days(
 
     assert tried(timedelta(days=6)) == "pending"
     assert tried(timedelta(days=7)) == "dead"
+
+
+def test_telling_again_sends_another_notice(
+    serve: Callable[[Receiver], Service],
+    base: str,
+    connect: Callable[[str], Client],
+    provisioner: tuple[Provisioner, str],
+    ada: Person,
+) -> None:
+    service = serve(Receiver(resumers={}))
+    client = connect(provisioned(service, base, provisioner[1]).token)
+    request = client.create(submission(), "1")
+    hold = hold_of(request.id)
+    holds.approve(hold, by=ada)
+
+    deliveries.retry(hold, by=ada)
+    client.consume(request.id, "a")
+
+    bodies = [json.loads(d.body) for d in Delivery.objects.order_by("id")]
+    assert [b["request_id"] for b in bodies] == [request.id, request.id]
+    assert bodies[0]["id"] != bodies[1]["id"]

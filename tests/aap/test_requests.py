@@ -18,6 +18,7 @@ from agents.models import Action, Agent, Run
 from agents.models.aap import AAPRequest, Provisioner
 from agents.tasks import sweep
 from agents.transitions import agent as agents
+from agents.transitions import policy as policies
 from audit.errors import Conflict
 from audit.models import Entry
 from people.models import Person, Team
@@ -422,3 +423,27 @@ def test_people_are_not_shown_a_later_deadline_than_the_agents(
     assert ends[1] is not None
     assert abs(ends[0] - short.deadline_at) < timedelta(seconds=1)
     assert abs(ends[1] - long.created_at - timedelta(hours=4)) < timedelta(seconds=5)
+
+
+def test_two_must_say_yes_where_policy_says_so(
+    connect: Callable[[str], Client], support: Team, ada: Person, otto: Person
+) -> None:
+    rule = {"name": "Two", "then": "approve", "approval": {"votes": 2}}
+    careful = connect(agents.create("careful", team=support, by="test", rules=[rule])[1])
+    request = careful.create(submission(), "1")
+
+    holds.approve(hold_of(request.id), by=ada)
+    between = careful.get(request.id).status
+    holds.approve(hold_of(request.id), by=otto)
+
+    assert (between, careful.get(request.id).status) == ("pending", "approved")
+
+
+def test_what_policy_refuses_by_now_is_not_begun(client: Client, scout: Agent, ada: Person) -> None:
+    request = client.create(submission(), "1")
+    policies.write(policies.of_agent(scout), {"tools": ["mail.read"]}, by=ada, why="No search.")
+
+    with pytest.raises(ConflictError) as refusal:
+        client.consume(request.id, "a")
+
+    assert refusal.value.code == "policy_changed"

@@ -195,3 +195,21 @@ def test_a_run_that_was_completed_is_followed_by_another(client: Client, scout: 
     assert request.status == "approved"
     assert request.deadline_at - request.created_at == timedelta(hours=1)
     assert Run.objects.filter(state="running").get().key == "aap-2"
+
+
+def test_what_waits_for_a_probe_is_let_in_when_one_ends(
+    client: Client, scout: Agent, ada: Person
+) -> None:
+    for n in range(6):
+        client.create(submission(), f"{n}")
+    holds.resume(Trip.objects.get().hold, by=ada)
+    asked = [client.create(submission(arguments={"q": n}), f"p{n}") for n in range(6)]
+    waiting = [request for request in asked if request.status == "pending"]
+    assert 0 < len(waiting) < 6
+
+    for probe in AAPRequest.objects.filter(status="approved"):
+        client.consume(str(probe.pk), "a")
+        client.report_outcome(str(probe.pk), "succeeded")
+    sweep()
+
+    assert client.get(waiting[0].id).status == "approved"
