@@ -17,7 +17,7 @@ from watchfloor.langchain.shapes import (
     fitting,
     read,
 )
-from watchfloor.langchain.shapes import Asked as Call
+from watchfloor.langchain.shapes import Wanted as Call
 from watchfloor.models import Action
 
 APPROVE = Answer("approve")

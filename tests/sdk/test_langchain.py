@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from langchain.agents.middleware import AgentMiddleware, hook_config
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import interrupt
 
 from agents.models import Action, Checkpoint
@@ -358,3 +359,40 @@ def test_a_termination_ends_the_waiting(run: Run, ada: Person, aside: Aside, led
 def test_a_graph_without_a_checkpointer_cannot_wait(run: Run) -> None:
     with pytest.raises(ValueError, match="checkpointer"):
         Watch(run, single(None, lambda state: {}))
+
+
+@pytest.mark.parametrize("mode", ["batched", "per_call"])
+def test_an_agent_inside_a_graph_is_seen_through(
+    run: Run, ada: Person, aside: Aside, ledger: Path, mode: str
+) -> None:
+    """Its messages reach the outer graph only when it has ended."""
+    inner = agent(None, ledger, calls({"amount": 900}), calls({"amount": 900}), mode=mode)
+    outer = StateGraph(MessagesState)
+    outer.add_node("agent", inner)
+    outer.add_edge(START, "agent")
+    outer.add_edge("agent", END)
+    answer = aside(Watch(run, outer.compile(checkpointer=InMemorySaver())).invoke, HELLO, THREAD)
+    first = waiting_hold()
+    holds.edit(first, by=ada, arguments={"amount": 60, "order": "A"})
+    second = eventually(lambda: Hold.objects.filter(state="open").exclude(pk=first.pk).first())
+    holds.approve(second, by=ada)
+
+    assert "refunded 60" in last(answer.result(20))
+    assert lines(ledger) == ["60 A", "900 A"]
+    assert [str(each.result).split()[-1] for each in Action.objects.order_by("id")] == [
+        "60",
+        "900",
+    ]
+
+
+def test_a_breakpoint_before_the_tools_leaves_the_approval_to_be_used_later(
+    run: Run, ada: Person, aside: Aside, ledger: Path
+) -> None:
+    watch = Watch(run, agent(InMemorySaver(), ledger, calls({"amount": 900})))
+    answer = aside(watch.invoke, HELLO, THREAD, interrupt_before=["tools"])
+    holds.approve(waiting_hold(), by=ada)
+    answer.result(20)
+    assert (lines(ledger), states()) == ([], ["approved"])
+
+    assert "refunded 900" in last(watch.invoke(None, THREAD))
+    assert (lines(ledger), states()) == (["900 A"], ["succeeded"])

@@ -6,7 +6,7 @@
 from typing import TYPE_CHECKING, Any
 
 from watchfloor.langchain.answers import told
-from watchfloor.langchain.shapes import Answer, Asked, Question, Unanswerable, UnknownShape, read
+from watchfloor.langchain.shapes import Answer, Question, Unanswerable, UnknownShape, Wanted, read
 from watchfloor.langchain.watch import AsyncWatch, Watch
 
 if TYPE_CHECKING:
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
-    "Asked",
     "AsyncWatch",
     "Gate",
     "Question",
     "Unanswerable",
     "UnknownShape",
+    "Wanted",
     "Watch",
     "read",
     "told",

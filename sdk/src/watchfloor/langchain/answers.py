@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-from watchfloor.errors import Answered, Cancelled, Denied, Expired, Refused, Rejected
-from watchfloor.errors import Asked as AskedBack
-from watchfloor.langchain.shapes import KINDS, Answer, Asked
+from watchfloor.errors import Answered, Asked, Cancelled, Denied, Expired, Refused, Rejected
+from watchfloor.langchain.shapes import KINDS, Answer, Wanted
 from watchfloor.models import Action
 
 REMEMBERED = "This was answered before; the same call will be answered the same. Do not repeat it."
@@ -29,7 +28,7 @@ def told(refused: Refused) -> str:
     """What a model should read of a refusal."""
     words = refused.message
     tool = refused.action.tool if refused.action else "the tool"
-    if isinstance(refused, AskedBack):
+    if isinstance(refused, Asked):
         return (
             f"The reviewer asks: {words}\n"
             f"Answer in words, and call {tool} again in the same message if it should still be done."
@@ -51,7 +50,7 @@ def done_before(action: Action) -> Answer:
     return Answer("respond", f"This very call was carried out already, once.{result}")
 
 
-def reason(call: Asked, words: str) -> str:
+def reason(call: Wanted, words: str) -> str:
     """Why, for the person: the model's own words, the description, and what can be answered."""
     limits = [kind for kind in KINDS if kind not in call.allowed]
     note = f"Its graph does not take: {', '.join(limits)}." if limits else ""

@@ -13,7 +13,7 @@ from watchfloor.langchain.claiming import answers, claim, close, give_back
 from watchfloor.langchain.evidence import Evidence, after_error, evidence
 from watchfloor.langchain.messages import message_of, questions_of, result_of, tool_call_name
 from watchfloor.langchain.pending import forget, pending, remember
-from watchfloor.langchain.shapes import Answer, Asked, Question
+from watchfloor.langchain.shapes import Answer, Question, Wanted
 from watchfloor.langchain.thread import Asking, Spent, Thread
 from watchfloor.models import Action
 
@@ -36,7 +36,7 @@ def drive(thread: Thread, given: Any, timeout: float | None) -> Flow[Any]:
         output = yield from _resume(thread, question, askings, said, answered)
     if not snapshot.next and (thread.noted or given is None):
         yield from forget(thread)
-    yield from _account(thread)
+    yield from _account(thread, snapshot)
     return output
 
 
@@ -154,13 +154,15 @@ def _continue(thread: Thread) -> Flow[Any]:
         if action.state in ("executing", "unknown", "succeeded", "failed"):
             thread.spent[tool_call_id] = Spent(action)
         elif action.state in ("approved", "allowed") and not asks:
-            call = Asked(action.tool, action.requested_arguments, tool_call_id=tool_call_id)
+            call = Wanted(action.tool, action.requested_arguments, tool_call_id=tool_call_id)
             yield from claim(thread, None, Asking(name, call, said=said.id), action)
     return None if asks else (yield from _run(thread, None))
 
 
-def _account(thread: Thread) -> Flow[None]:
-    """Every approval that was claimed has been used, or is told to be open (langchainjs#11125)."""
-    for ticket in thread.tickets.values():
-        raise OutcomeUnknown(ticket.action, "the graph ended without this call's result")
-    yield from ()
+def _account(thread: Thread, snapshot: Any) -> Flow[None]:
+    """Every approval that was claimed has been used, or is given back, or is told to be open."""
+    for ticket in list(thread.tickets.values()):
+        if not snapshot.next or ticket.place is not None:
+            # langchainjs#11125: the graph is at its end, and this call never came
+            raise OutcomeUnknown(ticket.action, "the graph ended without this call's result")
+        yield from give_back(thread, [ticket])

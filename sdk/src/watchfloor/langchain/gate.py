@@ -18,7 +18,7 @@ from watchfloor.flows.stepping import before, replayed
 from watchfloor.jsonable import is_stored, jsonable
 from watchfloor.langchain.answers import reason, told
 from watchfloor.langchain.messages import tool_call_name, words_of
-from watchfloor.langchain.shapes import Asked
+from watchfloor.langchain.shapes import Wanted
 from watchfloor.langchain.thread import Thread, driven
 from watchfloor.models import Action, Json
 
@@ -128,7 +128,7 @@ def restored(result: Json) -> ToolMessage:
 def _proposal(thread: Thread, request: ToolCallRequest, number: int) -> dict[str, Json]:
     """The same request that Watch makes when it meets the interrupt of this call."""
     made, said = request.tool_call, _said(request)
-    asked = Asked(made["name"], dict(made["args"]), tool_call_id=made["id"])
+    asked = Wanted(made["name"], dict(made["args"]), tool_call_id=made["id"])
     name = tool_call_name(said, str(made["id"]), thread.id)
     options: dict[str, Any] = dict(thread.describe(asked))
     options["reason"] = options.get("reason") or reason(asked, words_of(said)) or None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from watchfloor.binding import same
 from watchfloor.jsonable import digest, jsonable
-from watchfloor.langchain.shapes import Asked, Question, read
+from watchfloor.langchain.shapes import Question, Wanted, read
 
 
 def questions_of(snapshot: Any) -> list[Question]:
@@ -36,12 +37,15 @@ def tool_call_name(said: Any, tool_call_id: str, thread: str) -> str:
 
 
 def message_of(snapshot: Any, tool_call_id: str | None) -> Any:
-    """The model's message that made this call, if the graph keeps messages."""
+    """The model's message that made this call and has no answer yet, if the graph keeps messages."""
     if tool_call_id is None:
         return None
-    for message in reversed(_messages(snapshot.values)):
-        if any(call["id"] == tool_call_id for call in getattr(message, "tool_calls", ())):
-            return message
+    for messages in _conversations(snapshot):
+        for message in reversed(messages):
+            if tool_call_id in _made(message):
+                if result_of(snapshot, tool_call_id, message.id) is None:
+                    return message
+                break
     return None
 
 
@@ -58,13 +62,13 @@ def result_of(snapshot: Any, tool_call_id: str | None, said: str | None) -> Any:
     """The tool's message that answers message `said`, also where its step is not over yet."""
     if tool_call_id is None or snapshot is None:
         return None
-    is_past = False
-    for message in _all_messages(snapshot):
-        makes = any(each["id"] == tool_call_id for each in getattr(message, "tool_calls", ()))
-        if makes:
-            is_past = message.id == said
-        elif is_past and getattr(message, "tool_call_id", None) == tool_call_id:
-            return message
+    for messages in _conversations(snapshot):
+        is_past = False
+        for message in [*messages, *_unfinished(snapshot)]:
+            if tool_call_id in _made(message):
+                is_past = message.id == said
+            elif is_past and getattr(message, "tool_call_id", None) == tool_call_id:
+                return message
     return None
 
 
@@ -80,33 +84,50 @@ def _with_ids(question: Question, snapshot: Any) -> Question:
     """A batch names no tool calls: find them, in the order of the model's last message."""
     if question.shape != "batched":
         return question
-    made = next(
-        (m for m in reversed(_messages(snapshot.values)) if getattr(m, "tool_calls", None)), None
-    )
-    left = list(made.tool_calls) if made is not None else []
-    calls = []
+    for messages in _conversations(snapshot):
+        said = next((m for m in reversed(messages) if _made(m)), None)
+        if said is not None and (calls := _matched(question, said, snapshot)):
+            return replace(question, calls=calls)
+    return question
+
+
+def _matched(question: Question, said: Any, snapshot: Any) -> tuple[Wanted, ...]:
+    """The calls with their ids; none at all unless every one of them was made by this message."""
+    left = [each for each in said.tool_calls if result_of(snapshot, each["id"], said.id) is None]
+    found = []
     for call in question.calls:
         match = next((each for each in left if _is(call, each)), None)
-        if match is not None:
-            del left[: left.index(match) + 1]
-        calls.append(_identified(call, match))
-    return Question(question.id, question.shape, tuple(calls), question.words)
+        if match is None:
+            return ()
+        left = left[left.index(match) + 1 :]
+        found.append(replace(call, tool_call_id=match["id"]))
+    return tuple(found)
 
 
-def _identified(call: Asked, match: Mapping[str, Any] | None) -> Asked:
-    found = match["id"] if match is not None else None
-    return Asked(call.name, call.arguments, call.allowed, call.description, found)
-
-
-def _is(call: Asked, made: Mapping[str, Any]) -> bool:
+def _is(call: Wanted, made: Mapping[str, Any]) -> bool:
     same_arguments = same(jsonable(call.arguments), jsonable(made["args"]))
     return bool(made["name"] == call.name and same_arguments)
 
 
-def _all_messages(snapshot: Any) -> Iterator[Any]:
-    yield from _messages(snapshot.values)
+def _made(message: Any) -> list[str]:
+    """Ids of the calls a message makes."""
+    return [each["id"] for each in getattr(message, "tool_calls", None) or ()]
+
+
+def _conversations(snapshot: Any) -> Iterator[list[Any]]:
+    """The messages of the graph, and of every graph inside it that waits."""
+    yield _messages(snapshot.values)
+    for task in snapshot.tasks:
+        if hasattr(task.state, "tasks"):
+            yield from _conversations(task.state)
+
+
+def _unfinished(snapshot: Any) -> Iterator[Any]:
+    """Messages of tasks that are done, in steps that are not."""
     for task in snapshot.tasks:
         yield from _messages(task.result)
+        if hasattr(task.state, "tasks"):
+            yield from _unfinished(task.state)
 
 
 def _messages(values: Any) -> list[Any]:

@@ -34,7 +34,7 @@ class Unanswerable(WatchfloorError):
 
 
 @dataclass(frozen=True)
-class Asked:
+class Wanted:
     """One tool call that waits for a person, and the answers its graph can take."""
 
     name: str
@@ -64,7 +64,7 @@ class Question:
 
     id: str
     shape: Literal["batched", "per_call", "inbox"]
-    calls: tuple[Asked, ...]
+    calls: tuple[Wanted, ...]
     words: Words
 
     def resume(self, answers: Iterable[Answer]) -> Json:
@@ -103,7 +103,7 @@ def read(id: str, value: Any, response_schema: Any = None) -> Question | None:
     return None
 
 
-def fitting(wanted: Answer, call: Asked) -> Answer:
+def fitting(wanted: Answer, call: Wanted) -> Answer:
     """`wanted`, or the nearest thing that this call may be answered; never a yes for a no.
 
     Raises Unanswerable.
@@ -139,7 +139,7 @@ def _batched(id: str, value: Mapping[str, Any]) -> Question:
     return Question(id, "batched", tuple(calls), words)
 
 
-def _one_of_batch(request: Any, position: int, configs: list[Any], count: int) -> Asked:
+def _one_of_batch(request: Any, position: int, configs: list[Any], count: int) -> Wanted:
     name = _name(request)
     # One config a request, in the same order; older builds sent one a tool.
     here = configs[position] if len(configs) == count else None
@@ -148,7 +148,7 @@ def _one_of_batch(request: Any, position: int, configs: list[Any], count: int) -
     if config is None:
         raise UnknownShape(f"no review_config says how {name} may be answered")
     allowed = _allowed(_either(config, "allowed_decisions"), name)
-    return Asked(name, _arguments(request), allowed, str(request.get("description") or ""))
+    return Wanted(name, _arguments(request), allowed, str(request.get("description") or ""))
 
 
 def _per_call(id: str, value: Mapping[str, Any], schema: Any) -> Question:
@@ -156,7 +156,7 @@ def _per_call(id: str, value: Mapping[str, Any], schema: Any) -> Question:
     given = _either(value, "allowed_decisions")
     if given is None and isinstance(schema, Mapping):
         given = _types(schema, schema)
-    call = Asked(
+    call = Wanted(
         name,
         _arguments(value),
         KINDS if given is None else _allowed(given, name),
@@ -179,7 +179,7 @@ def _types(schema: Mapping[str, Any], root: Mapping[str, Any]) -> list[str]:
     return [kind["const"]] if "const" in kind else list(kind.get("enum", ()))
 
 
-def _from_inbox(request: Mapping[str, Any]) -> Asked:
+def _from_inbox(request: Mapping[str, Any]) -> Wanted:
     action = _either(request, "action_request")
     config = request.get("config")
     name = action.get("action") if isinstance(action, Mapping) else None
@@ -191,7 +191,7 @@ def _from_inbox(request: Mapping[str, Any]) -> Asked:
     allowed = tuple(kind for flag, kind in INBOX.items() if flags.get(flag))
     if not allowed:
         raise UnknownShape(f"{name} allows no answer at all")
-    return Asked(name, _arguments(action), allowed, str(request.get("description") or ""))
+    return Wanted(name, _arguments(action), allowed, str(request.get("description") or ""))
 
 
 def _allowed(given: Any, name: str) -> tuple[Kind, ...]:
@@ -203,7 +203,7 @@ def _allowed(given: Any, name: str) -> tuple[Kind, ...]:
     return tuple(kind for kind in KINDS if kind in given)
 
 
-def _to_decision(call: Asked, answer: Answer, words: Words) -> Json:
+def _to_decision(call: Wanted, answer: Answer, words: Words) -> Json:
     if answer.kind == "edit":
         return {
             "type": "edit",
@@ -214,7 +214,7 @@ def _to_decision(call: Asked, answer: Answer, words: Words) -> Json:
     return {"type": answer.kind, "message": answer.message}
 
 
-def _to_inbox(call: Asked, answer: Answer) -> Json:
+def _to_inbox(call: Wanted, answer: Answer) -> Json:
     if answer.kind == "edit":
         return {"type": "edit", "args": {"action": call.name, "args": answer.arguments}}
     if answer.kind == "approve":

@@ -11,7 +11,7 @@ from watchfloor.binding import why_not
 from watchfloor.core import Core
 from watchfloor.effects import Call, Flow
 from watchfloor.errors import BindingBroken, OutcomeUnknown, Refused
-from watchfloor.langchain.shapes import Answer, Asked
+from watchfloor.langchain.shapes import Answer, Wanted
 from watchfloor.langchain.witness import Sight, handler
 from watchfloor.models import Action, Kind
 from watchfloor.options import ProposalOptions
@@ -25,7 +25,7 @@ class Description(ProposalOptions, total=False):
     """`write`: what must never be repeated, also where no person was asked."""
 
 
-Describe = Callable[[Asked], Description]
+Describe = Callable[[Wanted], Description]
 
 driven: ContextVar[Thread | None] = ContextVar("watchfloor.langchain.driven", default=None)
 """The thread whose graph is running here; LangGraph hands it on to its workers."""
@@ -36,7 +36,7 @@ class Asking:
     """One call of one question, and what became of it. Attempt `number` is the present request."""
 
     name: str
-    call: Asked
+    call: Wanted
     number: int = 1
     action: Action | None = None
     refused: Refused | None = None
@@ -126,7 +126,8 @@ class Thread:
     def snapshot(self) -> Flow[Any]:
         """Where the graph stands now."""
         look = self.graph.aget_state if self.is_async else self.graph.get_state
-        return (yield Call(look, ({**self.config, "configurable": self.place},)))
+        config = {**self.config, "configurable": self.place}
+        return (yield Call(look, (config,), {"subgraphs": True}))
 
     def invoke(self, given: Any) -> Flow[Any]:
         """Run the graph until it ends or asks."""

@@ -10,7 +10,7 @@ from watchfloor.effects import Flow
 from watchfloor.errors import Conflict, StillHeld
 from watchfloor.langchain.driving import drive
 from watchfloor.langchain.pending import pending
-from watchfloor.langchain.shapes import Asked
+from watchfloor.langchain.shapes import Wanted
 from watchfloor.langchain.thread import Describe, Description, Thread
 from watchfloor.run import Run
 
@@ -18,7 +18,7 @@ LEASE = 900.0
 """Seconds a tool may take, with all that its graph does before it asks again."""
 
 
-def undescribed(call: Asked) -> Description:
+def undescribed(call: Wanted) -> Description:
     return {}
 
 
