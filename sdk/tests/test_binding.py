@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sdk.tests.world import World
 from watchfloor import BindingBroken
@@ -192,6 +195,47 @@ def test_the_servers_numbers_are_read_as_they_are_written() -> None:
         "i": int, "f": float, "big": int, "t": bool, "e": float,
     }  # fmt: skip
     assert given["big"] == 1234567890123456789
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text("abcé€"), inner), max_leaves=8
+)
+ARGUMENTS = st.dictionaries(st.text("abcé€", min_size=1), VALUES, max_size=4)
+
+
+def as_jsonb(value: Any) -> Any:
+    """As PostgreSQL gives it back: keys in its own order, numbers written out."""
+    if isinstance(value, dict):
+        return {key: as_jsonb(value[key]) for key in sorted(value, key=lambda k: (len(k), k))}
+    if isinstance(value, list):
+        return [as_jsonb(each) for each in value]
+    if isinstance(value, float):
+        text = f"{Decimal(repr(value)):f}"
+        return json.loads(text)
+    return value
+
+
+@given(ARGUMENTS)
+def test_whatever_was_approved_may_run_as_the_server_gives_it_back(given: dict[str, Any]) -> None:
+    action = read(Action, recorded())
+    bound = replace(action, digest=digest(action, given))
+
+    assert why_not(bound, as_jsonb(given), "closed") == ""
+
+
+@given(ARGUMENTS, ARGUMENTS)
+def test_nothing_else_may_run(given: dict[str, Any], other: dict[str, Any]) -> None:
+    action = read(Action, recorded())
+    bound = replace(action, digest=digest(action, given))
+
+    assert bool(why_not(bound, other, "closed")) == (not same(given, other))
 
 
 @pytest.fixture
