@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from ..models.aap import Instance
 from ..transitions import instance as instances
+from ..transitions import instance_life as life
 from .door import body_of, door, idempotency_of, provisioner_of, token_of
 from .shapes import Provision, Update, read
 
@@ -32,7 +33,7 @@ def provision(request: HttpRequest) -> HttpResponse:
 
 def look(request: HttpRequest, pk: UUID) -> HttpResponse:
     """`GET /v1/instances/{id}`."""
-    return answer(shown(instances.found(provisioner_of(request), pk)))
+    return answer(shown(life.found(provisioner_of(request), pk)))
 
 
 def update(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -41,13 +42,13 @@ def update(request: HttpRequest, pk: UUID) -> HttpResponse:
     idempotency = idempotency_of(request)
     asked, digest = read(Update, body_of(request))
     return answer(
-        instances.update(provisioner, pk, asked, digest=digest, idempotency=idempotency, show=shown)
+        life.update(provisioner, pk, asked, digest=digest, idempotency=idempotency, show=shown)
     )
 
 
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """`DELETE /v1/instances/{id}`: its credentials are revoked, what it asked is cancelled."""
-    instances.delete(provisioner_of(request), pk)
+    life.delete(provisioner_of(request), pk)
     return HttpResponse(status=204)
 
 

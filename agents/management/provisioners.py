@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from django.db import transaction
 
 from agents.models.aap import Provisioner
-from agents.transitions import instance as instances
+from agents.transitions import provisioner as provisioners
 from people.models import Team
 
 BY = "command"
@@ -31,7 +31,7 @@ def add_arguments(verbs: Any) -> None:
 @transaction.atomic
 def provisioner(*, team: str, label: str, **_: Any) -> tuple[Any, str]:
     owner, _made = Team.objects.get_or_create(name=team)
-    made, token = instances.authorize(owner, by=BY, label=label[:80])
+    made, token = provisioners.authorize(owner, by=BY, label=label[:80])
     told = {"id": str(made.pk), "team": team, "label": made.label, "token": token}
     return told, f"It makes agents of {team}. Its token, shown only now: {token}"
 
@@ -41,5 +41,5 @@ def revoke(*, prefix: str, **_: Any) -> tuple[Any, str]:
     known = list(Provisioner.objects.filter(prefix=prefix[:10], revoked_at=None))
     if len(known) != 1:
         raise CommandError(f"{len(known)} working provisioners begin with {prefix[:10]}.")
-    instances.revoke(known[0], by=BY)
+    provisioners.revoke(known[0], by=BY)
     return {"revoked": str(known[0].pk)}, f"{known[0].prefix}… is revoked; its agents stay."

@@ -8,16 +8,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 import uvicorn
-from agentapprovalprotocol import Client, Receiver
+from agentapprovalprotocol import Client, Provisioned, Receiver
+from agentapprovalprotocol.receiver import new_secret
+from django.db.models import F
 
 from agents.models import Agent
 from agents.models.aap import AAPRequest, Provisioner
-from agents.transitions import instance as instances
+from agents.transitions import provisioner as provisioners
 from people.models import Team
 from reviews.models import Hold
 
@@ -67,7 +71,7 @@ def wire(base: str, scout_with_key: tuple[Agent, str]) -> Iterator[httpx.Client]
 
 @pytest.fixture
 def provisioner(support: Team) -> tuple[Provisioner, str]:
-    return instances.authorize(support, by="test", label="platform")
+    return provisioners.authorize(support, by="test", label="platform")
 
 
 def hold_of(request_id: str) -> Hold:
@@ -133,3 +137,41 @@ def serve(settings: Any) -> Iterator[Callable[[Receiver], Service]]:
             service.run(service.receiver.client.aclose())
         server.should_exit = True
         thread.join(10)
+
+
+@pytest.fixture
+def platform(base: str, provisioner: tuple[Provisioner, str]) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {provisioner[1]}"}
+    with httpx.Client(base_url=base, headers=headers, timeout=40) as http:
+        yield http
+
+
+def delivery(url: str, **more: Any) -> dict[str, Any]:
+    return {
+        "delivery": {
+            "type": "webhook",
+            "url": url,
+            "registration_id": str(uuid4()),
+            "signing_secret": new_secret(),
+            **more,
+        }
+    }
+
+
+def provisioned(service: Service, base: str, token: str, **more: Any) -> Provisioned:
+    made: Provisioned = service.run(
+        service.receiver.provision(
+            provider_url=base, provisioner_token=token, url=service.url, **more
+        )
+    )
+    return made
+
+
+def long_ago(request_id: str, by: timedelta = timedelta(hours=2)) -> None:
+    """As if it had all happened earlier."""
+    AAPRequest.objects.filter(pk=request_id).update(
+        created_at=F("created_at") - by,
+        deadline_at=F("deadline_at") - by,
+        decided_at=F("decided_at") - by,
+        expires_at=F("expires_at") - by,
+    )

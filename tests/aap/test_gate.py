@@ -37,8 +37,7 @@ from reviews.models import Hold
 from reviews.transitions import hold as holds
 from tests.resilience.house import wait_for
 
-from .conftest import Service
-from .test_instances import provisioned
+from .conftest import Service, provisioned
 
 ASKED = Call(key="run:1", tool="refund.issue", arguments={"order": "A-17", "amount": 80})
 

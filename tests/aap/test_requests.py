@@ -12,30 +12,18 @@ from uuid import uuid4
 import httpx
 import pytest
 from agentapprovalprotocol import Client, ConflictError, CredentialRefused, NotFound, Request
-from django.db.models import F
 
 from agents.models import Action, Agent, Run
 from agents.models.aap import AAPRequest, Provisioner
 from agents.tasks import sweep
 from agents.transitions import agent as agents
-from agents.transitions import policy as policies
 from audit.errors import Conflict
 from audit.models import Entry
 from people.models import Person, Team
 from reviews.models import Hold
 from reviews.transitions import hold as holds
 
-from .conftest import REFUND, hold_of, submission
-
-
-def long_ago(request_id: str, by: timedelta = timedelta(hours=2)) -> None:
-    """As if it had all happened earlier."""
-    AAPRequest.objects.filter(pk=request_id).update(
-        created_at=F("created_at") - by,
-        deadline_at=F("deadline_at") - by,
-        decided_at=F("decided_at") - by,
-        expires_at=F("expires_at") - by,
-    )
+from .conftest import REFUND, hold_of, long_ago, submission
 
 
 def test_what_policy_allows_is_approved_at_once(client: Client) -> None:
@@ -48,31 +36,6 @@ def test_what_policy_allows_is_approved_at_once(client: Client) -> None:
     assert request.deadline_at - request.created_at == timedelta(minutes=10)
     assert Run.objects.get().key == "aap"
     assert Action.objects.get().state == "allowed"
-
-
-def test_an_approved_call_is_taken_and_reported(client: Client) -> None:
-    request = client.create(submission(agent_reasoning="I look for cards."), "1")
-
-    taken = client.consume(request.id, "take")
-    told = client.report_outcome(request.id, "succeeded", "found 3")
-
-    assert taken.consumption is not None
-    assert told.consumption is not None
-    assert told.consumption.outcome is not None
-    assert (told.consumption.outcome.status, told.consumption.outcome.note) == (
-        "succeeded",
-        "found 3",
-    )
-    action = Action.objects.get()
-    assert (action.state, action.reason) == ("succeeded", "I look for cards.")
-    assert action.result == {"note": "found 3"}
-    kinds = list(Entry.objects.order_by("id").values_list("kind", flat=True))
-    assert kinds[-4:] == [
-        "action.allowed",
-        "request.approved",
-        "action.executing",
-        "action.succeeded",
-    ]
 
 
 def test_what_policy_refuses_is_denied_with_its_words(client: Client) -> None:
@@ -272,89 +235,6 @@ def test_nobody_approves_after_the_agent_stopped_waiting(client: Client, ada: Pe
     assert client.get(request.id).status == "expired"
 
 
-def test_an_approval_is_taken_once(client: Client, ada: Person) -> None:
-    request = client.create(REFUND, "1")
-    with pytest.raises(ConflictError) as early:
-        client.consume(request.id, "a")
-    holds.approve(hold_of(request.id), by=ada)
-
-    first, again = client.consume(request.id, "a"), client.consume(request.id, "a")
-    with pytest.raises(ConflictError) as second:
-        client.consume(request.id, "b")
-
-    assert first == again
-    assert (early.value.code, second.value.code) == ("not_approved", "already_consumed")
-    assert Entry.objects.filter(kind="action.executing").count() == 1
-
-
-def test_taking_needs_a_key(client: Client, wire: httpx.Client) -> None:
-    request = client.create(submission(), "1")
-
-    told = wire.post(f"/v1/requests/{request.id}/consume")
-
-    assert (told.status_code, told.json()["error"]["code"]) == (400, "missing_idempotency_key")
-
-
-def test_an_approval_that_was_not_used_in_time_is_void(client: Client) -> None:
-    request = client.create(submission(), "1")
-    long_ago(request.id)
-
-    with pytest.raises(ConflictError) as refusal:
-        client.consume(request.id, "a")
-
-    assert refusal.value.code == "approval_expired"
-    assert client.get(request.id).status == "approved"
-
-
-def test_the_native_door_cannot_hand_out_what_was_taken(
-    client: Client, live: str, scout_with_key: tuple[Agent, str]
-) -> None:
-    request = client.create(submission(), "1")
-    client.consume(request.id, "a")
-    action = Action.objects.get()
-
-    told = httpx.post(
-        f"{live}/api/v1/actions/{action.pk}/claim",
-        json={"claim_id": f"aap:{request.id}"},
-        headers={"Authorization": f"Bearer {scout_with_key[1]}"},
-    )
-
-    assert told.status_code == 409
-
-
-def test_what_the_native_door_took_is_consumed(
-    client: Client, live: str, scout_with_key: tuple[Agent, str]
-) -> None:
-    request = client.create(submission(), "1")
-    httpx.post(
-        f"{live}/api/v1/actions/{Action.objects.get().pk}/claim",
-        json={},
-        headers={"Authorization": f"Bearer {scout_with_key[1]}"},
-    ).raise_for_status()
-
-    with pytest.raises(ConflictError) as refusal:
-        client.consume(request.id, "a")
-
-    assert refusal.value.code == "already_consumed"
-
-
-def test_an_outcome_is_told_once(client: Client) -> None:
-    request = client.create(submission(), "1")
-    with pytest.raises(ConflictError) as early:
-        client.report_outcome(request.id, "failed")
-    client.consume(request.id, "a")
-
-    first = client.report_outcome(request.id, "failed", "no route")
-    again = client.report_outcome(request.id, "failed", "no route")
-    with pytest.raises(ConflictError) as other:
-        client.report_outcome(request.id, "succeeded")
-
-    assert first == again
-    assert (early.value.code, other.value.code) == ("not_consumed", "outcome_conflict")
-    action = Action.objects.get()
-    assert (action.state, action.error) == ("failed", {"type": "", "message": "no route"})
-
-
 def test_strangers_and_other_agents_see_nothing(
     client: Client,
     connect: Callable[[str], Client],
@@ -437,13 +317,3 @@ def test_two_must_say_yes_where_policy_says_so(
     holds.approve(hold_of(request.id), by=otto)
 
     assert (between, careful.get(request.id).status) == ("pending", "approved")
-
-
-def test_what_policy_refuses_by_now_is_not_begun(client: Client, scout: Agent, ada: Person) -> None:
-    request = client.create(submission(), "1")
-    policies.write(policies.of_agent(scout), {"tools": ["mail.read"]}, by=ada, why="No search.")
-
-    with pytest.raises(ConflictError) as refusal:
-        client.consume(request.id, "a")
-
-    assert refusal.value.code == "policy_changed"

@@ -17,8 +17,7 @@ from agents.transitions import run as runs
 from people.models import Person
 from reviews.transitions import hold as holds
 
-from .conftest import REFUND, hold_of, submission
-from .test_requests import long_ago
+from .conftest import REFUND, hold_of, long_ago, submission
 
 
 def stopped(scout: Agent, ada: Person) -> Trip:
