@@ -26,6 +26,9 @@ RULES_ON_THE_PAGE = 500
 VERSIONS_SHOWN = 50
 CHANGED_SHOWN = 50
 TEAMS_SHOWN = 50
+EXAMPLES_SHOWN = 8
+MEANING = {"allow": "runs", "deny": "stopped", "approve": "waits"}
+"""The colour of an answer."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Line:
     def meaning(self) -> str:
         if self.rule.shadow:
             return "off"
-        return {"allow": "runs", "deny": "stopped", "approve": "waits"}[self.rule.then]
+        return MEANING[self.rule.then]
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,7 @@ class Count:
 
     happened: str
     would: str
+    meaning: str
     count: int
     differs: bool
 
@@ -234,7 +238,13 @@ def trial(policy: Policy, document: dict[str, Any], *, now: datetime) -> Trial:
 def _counts(found: Replay) -> list[Count]:
     """What differs first, then by size."""
     counts = [
-        Count(HAPPENED[happened][0], WOULD[would], count, HAPPENED[happened][1] != would)
+        Count(
+            HAPPENED[happened][0],
+            WOULD[would],
+            MEANING[would],
+            count,
+            HAPPENED[happened][1] != would,
+        )
         for (happened, would), count in found.counts.items()
     ]
     return sorted(counts, key=lambda c: (not c.differs, -c.count))
@@ -255,6 +265,10 @@ class ShadowResult:
     count: int
     examples: list[Action]
 
+    @property
+    def further(self) -> int:
+        return self.count - len(self.examples)
+
 
 def shadows(policy: Policy, *, now: datetime) -> tuple[int, list[ShadowResult]]:
     """How many actions were looked at, and what each rule in shadow would have done to them."""
@@ -267,7 +281,9 @@ def shadows(policy: Policy, *, now: datetime) -> tuple[int, list[ShadowResult]]:
 
 
 def _result(rule: Rule, shadow: Shadowed | None, actions: dict[str, Action]) -> ShadowResult:
-    examples = [actions[pk] for pk in shadow.examples if pk in actions] if shadow else []
+    examples = (
+        [actions[pk] for pk in shadow.examples if pk in actions][:EXAMPLES_SHOWN] if shadow else []
+    )
     return ShadowResult(rule.name, WOULD[rule.then], shadow.count if shadow else 0, examples)
 
 
