@@ -18,7 +18,7 @@ from audit.bell import ring
 from audit.errors import Conflict, Invalid
 from audit.record import Recordable, record
 from people.models import Calendar, Team
-from people.rules.calendar import at_share
+from people.rules.calendar import add_working, at_share, working_between
 
 from ..models import Hold, HoldKind, HoldState, Queue
 
@@ -215,17 +215,22 @@ def held_back(trip: Trip) -> Any:
 
 
 def freeze(trip: Trip) -> None:
-    """Deadlines stand still while the agent cannot act on an answer."""
-    held_back(trip).filter(frozen_at=None).exclude(expires_at=None).update(frozen_at=trip.opened_at)
+    """Deadlines stand still while the agent cannot act on an answer. What ran out before stays over."""
+    held_back(trip).filter(frozen_at=None, expires_at__gt=trip.opened_at).update(
+        frozen_at=trip.opened_at
+    )
 
 
 def thaw(trip: Trip, at: datetime) -> None:
-    """Deadlines move on by as long as they stood still, unless the whole agent is still paused."""
-    others = Trip.objects.filter(agent_id=trip.agent_id, run=None, ended_at=None)
-    if others.exclude(pk=trip.pk).exists():
+    """Deadlines move on by as long as they stood still, unless something of it is still paused."""
+    others = Trip.objects.filter(agent_id=trip.agent_id, ended_at=None).exclude(pk=trip.pk)
+    if others.filter(run=None).exists():
         return
-    frozen = held_back(trip).exclude(frozen_at=None)
+    still = others.exclude(run=None).values("run_id")
+    frozen = held_back(trip).exclude(frozen_at=None).exclude(run_id__in=still)
     thawed = list(frozen.values_list("pk", flat=True))
+    for hold in frozen.filter(action__requirement__working_time=True):
+        move_on_working(hold, at)
     frozen.update(
         expires_at=F("expires_at") + (at - F("frozen_at")),
         remind_at=F("remind_at") + (at - F("frozen_at")),
@@ -235,6 +240,20 @@ def thaw(trip: Trip, at: datetime) -> None:
     Action.objects.filter(pk__in=thawed, state=ActionState.HELD).update(
         expires_at=Subquery(deadline)
     )
+
+
+def move_on_working(hold: Hold, at: datetime) -> None:
+    """What was left of it in working time is left now: a pause overnight costs none."""
+    hours = Calendar.objects.hours_of(hold.team_id)
+    since = hold.frozen_at
+    assert since is not None
+
+    def moved(moment: datetime | None) -> datetime | None:
+        return moment and add_working(at, working_between(since, moment, hours), hours)
+
+    hold.expires_at, hold.remind_at = moved(hold.expires_at), moved(hold.remind_at)
+    hold.frozen_at = None
+    hold.save(update_fields=["expires_at", "remind_at", "frozen_at"])
 
 
 def title(sentence: str, subject: str) -> str:

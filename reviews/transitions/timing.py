@@ -49,6 +49,8 @@ def remind(hold: Hold) -> Hold:
     due = hold.remind_at is not None and hold.remind_at <= now
     if not hold.is_open or hold.is_frozen or not due or hold.expires_at is None:
         return hold
+    if hold.is_overdue(now):  # the clock was late, too: what is left is to say that it is over
+        return hold
     assert hold.remind_at is not None
     hold.reminders += 1
     half_over = hold.reminders % 2 == 1
@@ -74,7 +76,7 @@ def extend(hold: Hold | UUID, *, by: Person, until: datetime, note: str = "") ->
     now = timezone.now()
     if hold.expires_at is None:
         raise Conflict("This has no deadline.")
-    if until <= hold.expires_at:
+    if until <= hold.expires_at + stood_still(hold, now):
         raise Invalid("That is no later than the deadline it has.")
     if until > now + LONGEST_EXTENSION:
         raise Invalid(f"A deadline can be at most {LONGEST_EXTENSION.days} days away.")
@@ -126,13 +128,19 @@ def moved(hold: Hold, queue: str, *, by: Person | str, note: str) -> Hold:
 
 
 def set_deadline(hold: Hold, until: datetime, now: datetime) -> None:
-    """A new deadline, also for its action, with reminders before it. A frozen one stays frozen."""
+    """A new deadline, also for its action, with reminders before it. A frozen one stands still from now."""
     hold.expires_at = until
+    hold.frozen_at = now if hold.is_frozen else None
     hold.remind_at = at_share(now, until, HALF, hours_of(hold))
     hold.reminders = 0
-    hold.save(update_fields=["expires_at", "remind_at", "reminders"])
+    hold.save(update_fields=["expires_at", "frozen_at", "remind_at", "reminders"])
     if hold.action is not None and hold.kind == HoldKind.APPROVAL:
         Action.objects.filter(pk=hold.action.pk).update(expires_at=until)
+
+
+def stood_still(hold: Hold, now: datetime) -> timedelta:
+    """By how much its deadline would move on if its agent ran again now."""
+    return now - hold.frozen_at if hold.frozen_at else timedelta(0)
 
 
 def hours_of(hold: Hold) -> Hours | None:
