@@ -28,7 +28,7 @@ def _in_seat(seat: Seat) -> Q:
     """Anybody who decides for the team, or the persons and groups a rule names; not what was asked for them."""
     anyone = (
         Q(action=None)
-        | Q(**{NEEDED: None})
+        | Q(**{f"{NEEDED}__isnull": True})
         | Q(**{f"{NEEDED}__groups": [], f"{NEEDED}__people": []})
     )
     named = Q(**{f"{NEEDED}__people__contains": [seat.name]})

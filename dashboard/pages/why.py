@@ -25,6 +25,9 @@ select v.policy_id, v.number, p.agent_id is not null,
     or p.agent_id = %(agent)s and v.number = %(own)s
 """
 
+UNREAD = "could not be read here"
+"""In a ruling's reason: the condition failed, and that was read the strict way."""
+
 
 @dataclass(frozen=True)
 class Why:
@@ -37,12 +40,14 @@ class Why:
     number: int = 0
     condition: str = ""
     url: str = ""
+    because: str = ""
+    """The reason that was recorded, unless it only says the same once more."""
 
 
 def why(hold: Hold, action: Action) -> Why:
-    needed = sentences.approval(hold.requirement)
+    needed, because = sentences.approval(hold.requirement), action.state_reason
     if not action.rule:
-        return Why("", needed)
+        return Why("", needed, because=because)
     for policy, number, is_own, rule in _found(hold, action):
         return Why(
             action.rule,
@@ -51,8 +56,9 @@ def why(hold: Hold, action: Action) -> Why:
             number=number,
             condition=str(rule.get("when", "")),
             url=_url(policy),
+            because=because if rule.get("because") or UNREAD in because else "",
         )
-    return Why(action.rule, needed)
+    return Why(action.rule, needed, because=because)
 
 
 def _found(hold: Hold, action: Action) -> list[tuple[UUID, int, bool, dict[str, Any]]]:
@@ -139,9 +145,12 @@ class Obstacle:
         return bool(self.text)
 
 
-def obstacle(hold: Hold, person: Person) -> Obstacle:
+def obstacle(hold: Hold, person: Person, votes: Poll) -> Obstacle:
     if hold.kind != HoldKind.APPROVAL or not hold.is_open:
         return Obstacle("")
+    for vote in votes.votes:
+        if vote.seat_id == person.pk and vote.is_for_another and not vote.dismissed_at:
+            return Obstacle(f"{vote.person} said yes in your seat already.")
     return Obstacle(seating.obstacle(hold, person))
 
 

@@ -129,7 +129,7 @@ def _standing(request: Asked, hold: Hold) -> dict[str, Any]:
         "claimed_by_other": hold.is_claimed_by_other(request.user),
         "poll": poll,
         "mine": poll.of(request.user),
-        "obstacle": why.obstacle(hold, request.user),
+        "obstacle": why.obstacle(hold, request.user, poll),
         "otherwise": why.otherwise(hold),
         "seen": _seen(request, hold),
         "course": course.course(hold),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import uuid4
 
@@ -10,13 +11,17 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from agents.models import Run
+from agents.models import Action, Run
 from audit.constants import Constant
 from dashboard.pages.inbox import Filters, rows
-from people.models import Person, Team
+from people.models import Delegation, Group, Person, Team
 from reviews.models import Hold, HoldState
 from reviews.transitions import hold as transitions
+from reviews.transitions import seating
 from reviews.transitions.opening import hand_over
+from tests.reviews.conftest import Ask, Rule
+
+type Held = Callable[..., Hold]
 
 
 def signed_in(person: Person) -> Client:
@@ -72,6 +77,8 @@ def test_those_who_are_not_signed_in_are_asked_to(db: None) -> None:
     "address",
     [
         "/inbox/?tab=x",
+        "/inbox/?for=x",
+        "/inbox/?tab=approved&before=x",
         "/inbox/?queue=x",
         "/inbox/?age=1",
         "/inbox/?before=x",
@@ -200,6 +207,179 @@ def test_news_is_announced_above_the_list(lead: Client, run: Run) -> None:
     assert "3 new" in news
     assert "fresh 2" in news
     assert "data-row" not in news
+
+
+# -- whose turn it is --------------------------------------------------------------------------------
+
+
+def test_votes_and_new_versions_are_marked(
+    rule: Rule, ask: Ask, held: Held, lead: Client, ada: Person, otto: Person
+) -> None:
+    rule(votes=2)
+    transitions.approve(held(), by=otto)
+    transitions.ask(held(arguments={"amount": 90}), by=ada, note="Why?")
+    ask(arguments={"amount": 70})
+    transitions.escalate(held(arguments={"amount": 95}), by=ada, queue="ops", note="Yours.")
+
+    page = " ".join(text(lead).split())
+
+    assert "1 of 2</span>" in page
+    assert page.count("0 of 2</span>") == 2
+    assert page.count("new version") == 1
+    assert page.count("handed on") == 1
+
+
+def test_only_what_is_mine_to_decide(
+    rule: Rule, held: Held, support: Team, ada: Person, otto: Person, run: Run
+) -> None:
+    Group.objects.create(team=support, name="refund-leads").members.add(otto)
+    rule(groups=["refund-leads"], votes=2)
+    theirs = held()
+    rule(people=["ada"])
+    hers = held(arguments={"amount": 90})
+    rule(votes=2)
+    voted = transitions.approve(held(arguments={"amount": 95}), by=ada)
+    asked_for_her = held(arguments={"amount": 96}, on_behalf_of="Ada")
+    work = hand(run)
+
+    page = text(signed_in(ada), "/inbox/?for=me")
+    other = text(signed_in(otto), "/inbox/?for=me")
+
+    assert [h.get_absolute_url() in page for h in (theirs, hers, voted, asked_for_her, work)] == [
+        *(False, True, False, False, True)
+    ]
+    assert [h.get_absolute_url() in other for h in (theirs, hers, voted, asked_for_her, work)] == [
+        *(True, False, True, True, True)
+    ]
+    assert 'aria-label="Without only mine to decide"' in page
+
+
+def test_a_stand_ins_list_holds_what_is_the_givers(
+    rule: Rule, held: Held, support: Team, ada: Person, otto: Person
+) -> None:
+    rule(people=["ada"])
+    hold, now = held(), timezone.now()
+    assert hold.get_absolute_url() not in text(signed_in(otto), "/inbox/?for=me")
+
+    Delegation.objects.create(
+        giver=ada, taker=otto, starts_at=now, ends_at=now + timedelta(days=1), reason="away"
+    )
+
+    assert hold.get_absolute_url() in text(signed_in(otto), "/inbox/?for=me")
+
+
+def test_who_only_reads_has_nothing_to_decide(held: Held, bob: Person) -> None:
+    held()
+
+    assert "Nothing fits these filters" in text(signed_in(bob), "/inbox/?for=me")
+
+
+@pytest.mark.parametrize("who", ["ada", "otto", "bob", "eve"])
+def test_the_list_and_the_verb_agree_on_who_may(
+    who: str,
+    rule: Rule,
+    held: Held,
+    support: Team,
+    ada: Person,
+    otto: Person,
+    request: pytest.FixtureRequest,
+) -> None:
+    person = request.getfixturevalue(who)
+    Group.objects.create(team=support, name="leads").members.add(ada)
+    for n, words in enumerate(
+        [{}, {"groups": ["leads"]}, {"people": ["otto"]}, {"groups": ["leads"], "people": ["bob"]}]
+    ):
+        rule(**words)
+        held(arguments={"amount": 80 + n}, on_behalf_of="person:otto" if n == 0 else "")
+
+    page = text(signed_in(person), "/inbox/?for=me")
+
+    for hold in Hold.objects.all():
+        may = person.sees(hold.team_id) and not seating.obstacle(hold, person)
+        assert (hold.get_absolute_url() in page) is may, hold.requirement
+
+
+# -- approved, not executed --------------------------------------------------------------------------
+
+
+def test_a_yes_nobody_used_stands_in_its_list_oldest_first(
+    held: Held, take: Callable[..., object], lead: Client, ada: Person
+) -> None:
+    first, second, begun = (
+        transitions.approve(held(arguments={"amount": 80 + n}), by=ada) for n in range(3)
+    )
+    take(begun.pk)
+    Action.objects.filter(pk=second.pk).update(
+        delivered_at=timezone.now(), expires_at=timezone.now() - timedelta(minutes=1)
+    )
+
+    page = text(lead, "/inbox/?tab=approved")
+
+    assert page.index(first.get_absolute_url()) < page.index(second.get_absolute_url())
+    assert begun.get_absolute_url() not in page
+    assert "Not delivered" in page
+    assert "Tell the agent again" in page
+    assert "lapsed" in page
+    assert "Renew, tell again" in page
+
+
+def test_it_is_paged_and_narrowed(held: Held, lead: Client, ada: Person, run: Run) -> None:
+    holds = [
+        transitions.approve(held(arguments={"amount": 80 + n}, queue=f"q{n % 2}"), by=ada)
+        for n in range(52)
+    ]
+
+    first = lead.get("/inbox/?tab=approved")
+    later = lead.get("/inbox/" + first.context["page"].older)
+    queue = lead.get(f"/inbox/?tab=approved&queue={holds[0].queue_id}")
+
+    assert [h.pk for h in first.context["holds"]] == [h.pk for h in holds[:50]]
+    assert [h.pk for h in later.context["holds"]] == [h.pk for h in holds[50:]]
+    assert {h.pk for h in queue.context["holds"]} == {h.pk for h in holds[::2]}
+    assert text(lead, f"/inbox/?tab=approved&agent={run.agent_id}").count("data-row") == 50
+
+
+def test_it_is_told_again_from_the_list(held: Held, lead: Client, ada: Person) -> None:
+    hold = transitions.approve(held(), by=ada)
+    Action.objects.filter(pk=hold.pk).update(delivered_at=timezone.now())
+
+    answer = lead.post(
+        f"/holds/{hold.pk}/redeliver/", {"back": "/inbox/?tab=approved"}, follow=True
+    )
+
+    assert answer.redirect_chain == [("/inbox/?tab=approved", 302)]
+    assert "scout is told again." in answer.content.decode()
+    assert Action.objects.get(pk=hold.pk).delivered_at is None
+
+
+def test_nothing_undone_says_what_would_stand_there(lead: Client, eve: Person, held: Held) -> None:
+    assert "Every yes was used" in text(lead, "/inbox/?tab=approved")
+
+
+def test_strangers_see_no_yes_of_others(held: Held, ada: Person, eve: Person) -> None:
+    hold = transitions.approve(held(), by=ada)
+
+    assert hold.get_absolute_url() not in text(signed_in(eve), "/inbox/?tab=approved")
+    assert str(hold.pk) not in text(
+        signed_in(eve), f"/inbox/?tab=approved&region=rows&ids={hold.pk}"
+    )
+
+
+def test_those_who_only_read_get_no_button(held: Held, ada: Person, bob: Person) -> None:
+    transitions.approve(held(), by=ada)
+
+    assert "redeliver" not in text(signed_in(bob), "/inbox/?tab=approved")
+
+
+def test_the_floor_points_there_when_a_yes_waits_long(
+    held: Held, lead: Client, ada: Person
+) -> None:
+    hold = transitions.approve(held(), by=ada)
+    assert "?tab=approved" not in text(lead, "/")
+
+    Action.objects.filter(pk=hold.pk).update(decided_at=timezone.now() - timedelta(minutes=11))
+
+    assert "?tab=approved" in text(lead, "/")
 
 
 # -- answering many ----------------------------------------------------------------------------------
