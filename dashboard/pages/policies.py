@@ -15,8 +15,8 @@ from django.shortcuts import get_object_or_404
 from agents.models import Action, AgentState, Policy, PolicyVersion
 from agents.replay import replay
 from agents.rules.policy import sentences
-from agents.rules.policy.difference import Difference, difference
-from agents.rules.policy.document import Document, Rule, parse
+from agents.rules.policy.difference import Difference, difference, readable
+from agents.rules.policy.document import Document, Rule
 from agents.rules.replay import Changed, Happened, Replay, Shadowed
 from people.models import Person, Team
 
@@ -66,7 +66,7 @@ class Shown:
 
     @classmethod
     def of(cls, policy: Policy) -> Shown:
-        return cls(policy, parse(policy.document))
+        return cls(policy, readable(policy.document))
 
     @property
     def title(self) -> str:
@@ -276,7 +276,7 @@ def shadows(policy: Policy, *, now: datetime) -> tuple[int, list[ShadowResult]]:
     of = "agent" if policy.agent_id else "team"
     own = {shadow.rule: shadow for shadow in found.shadows if shadow.of == of}
     actions = _actions(pk for shadow in own.values() for pk in shadow.examples)
-    rules = [rule for rule in parse(policy.document).rules if rule.shadow]
+    rules = [rule for rule in readable(policy.document).rules if rule.shadow]
     return found.looked_at, [_result(rule, own.get(rule.name), actions) for rule in rules]
 
 

@@ -51,7 +51,7 @@ REFUSED: list[tuple[Any, str]] = [
     (with_rules({"then": "deny"}), "Rule 1 has no name."),
     (with_rules(rule(), rule(name=3)), "Rule 2: name must be text, not the number 3"),
     (with_rules(rule(name="x" * 81)), "Rule 1: name has 81 characters; 80 are the most."),
-    (with_rules(rule(), rule(name="a")), "Two rules are called “a”"),
+    (with_rules(rule(), rule(name=" A")), "Two rules are called “A”"),
     (with_rules({"name": "A"}), "Rule “A” does not say what then: allow, deny or approve."),
     (with_rules(rule(then="alow")), "not “alow”. Did you mean “allow”?"),
     (with_rules(rule(then=True)), "then must be allow, deny or approve"),

@@ -110,7 +110,7 @@ written_rules = st.lists(
         optional={"when": whens, "because": spoken, "shadow": st.booleans()},
     ),
     max_size=4,
-    unique_by=lambda rule: stripped(rule["name"]).casefold(),
+    unique_by=lambda rule: stripped(rule["name"]),
 )
 
 
@@ -162,6 +162,13 @@ def test_the_same_policy_written_otherwise_is_no_difference() -> None:
     spelled_out = with_names("a", a={"tools": ["*"], "when": "true", "shadow": False})
 
     assert not difference(spelled_out, with_names("a"))
+
+
+def test_what_an_older_release_saved_and_this_one_cannot_read_can_still_be_replaced() -> None:
+    old = {"rules": [{"name": "a", "then": "ask"}]}
+
+    assert [rule.kind for rule in difference(old, with_names("a")).rules] == ["added"]
+    assert "then: ask" in dump_one(old)
 
 
 def test_the_past_is_judged_anew_and_counted() -> None:

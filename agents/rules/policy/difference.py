@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from audit.errors import Invalid
+
 from . import sentences
 from .document import Document, Rule, parse
 
@@ -73,13 +75,20 @@ class Difference:
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> Difference:
-    """Between two documents that were valid when they were saved."""
-    old, new = parse(before), parse(after)
+    """Between two documents. One that cannot be read, because another release saved it, counts as empty."""
+    old, new = readable(before), readable(after)
     return Difference(
         tools_added=tuple(t for t in new.tools or () if t not in (old.tools or ())),
         tools_removed=tuple(t for t in old.tools or () if t not in (new.tools or ())),
         rules=tuple(rule_changes(old, new)),
     )
+
+
+def readable(document: dict[str, Any]) -> Document:
+    try:
+        return parse(document)
+    except Invalid:
+        return Document()
 
 
 def rule_changes(old: Document, new: Document) -> Iterator[RuleChange]:

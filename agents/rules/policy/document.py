@@ -14,7 +14,7 @@ from .ruling import REMEMBERED, Answer, Requirement
 from .words import nearest
 
 MOST_RULES = 5_000
-MOST_TOOLS = 200
+MOST_TOOLS = 1_000
 MOST_VOTES = 20
 MOST_DECIDERS = 100
 LONGEST_NAME = 80
@@ -152,9 +152,9 @@ def parse_approval(written: Any, rule: str) -> Requirement:
 def unique(rules: Iterable[Rule]) -> None:
     seen: set[str] = set()
     for rule in rules:
-        if rule.name.casefold() in seen:
+        if rule.name in seen:
             raise Invalid(f"Two rules are called “{rule.name}”; a name stands for one rule.")
-        seen.add(rule.name.casefold())
+        seen.add(rule.name)
 
 
 def mapping(value: Any, place: str) -> Mapping[str, Any]:

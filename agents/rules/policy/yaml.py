@@ -92,7 +92,11 @@ def dump(policies: Iterable[Written]) -> str:
 
 
 def dump_one(document: dict[str, Any]) -> str:
-    return text_of(parse(document).as_dict())
+    """As text. What another release saved and this one cannot read is shown as it is, to be mended."""
+    try:
+        return text_of(parse(document).as_dict())
+    except Invalid:
+        return text_of(document)
 
 
 def text_of(value: Any) -> str:
