@@ -16,7 +16,8 @@ from .models import Policy
 def keep_named_groups(group: Group, **_: Any) -> str | None:
     """A group that a rule in force names cannot go: nobody could approve any more."""
     policies = Policy.objects.filter(
-        team=group.team_id, current__document__rules__contains=[{"approval": {"groups": [group.name]}}]
+        team=group.team_id,
+        current__document__rules__contains=[{"approval": {"groups": [group.name]}}],
     ).select_related("team", "agent")
     names = [str(policy) for policy in policies[:5]]
     if not names:

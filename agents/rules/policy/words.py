@@ -102,7 +102,7 @@ def unknown(name: str, variables: tuple[str, ...]) -> str:
     """An undeclared name, and the one that was probably meant."""
     hint = nearest(name, variables + FUNCTIONS)
     if hint == name:
-        return f"“{name}” is not used like this; see how it is written in the guide."
+        return f"“{name}” is not used like this: docs/policies.md shows how."
     if hint:
         return f"It knows no “{name}”. Did you mean “{hint}”?"
     return f"It knows no “{name}”. What the agent sends is written args.{name.split('.')[0]}."
