@@ -148,8 +148,9 @@ def test_a_write_that_stricter_rules_took_back_frees_its_key_first(
     assert len(cancelled) == 1
 
 
+@pytest.mark.parametrize("word", ["replayed", "held"])
 def test_the_same_request_of_another_caller_is_waited_for_and_not_repeated(
-    core: Core, run: RunState
+    core: Core, run: RunState, word: str
 ) -> None:
     """People were asked once for both; whoever lost the claim gets what the other one did."""
     theirs = {**ASKED, "call_id": "theirs", "state": "executing", "decision": "approved",
@@ -158,7 +159,8 @@ def test_the_same_request_of_another_caller_is_waited_for_and_not_repeated(
 
     def judge(request: Request[Any]) -> Any:
         if request.path.endswith("/actions"):
-            return admitted("replayed", {**theirs, "state": "approved"})
+            mine = {"call_id": request.body["call_id"]} if word == "held" else {}
+            return admitted(word, {**theirs, "state": "approved", **mine})
         if request.path.endswith("/claim"):
             return 409, {"code": "already_claimed", "detail": "It is claimed."}
         looks.append(request.path)

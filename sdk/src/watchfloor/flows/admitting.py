@@ -99,10 +99,14 @@ def admit(
     Waits while paused, on probation or held. Raises Denied, Rejected, Answered, Asked, Expired,
     Cancelled, Terminated, RunFinished, Conflict, PolicyChanged, Unreachable.
     """
-    claiming = {**body, "claim_id": claim.id, "lease_s": claim.lease_s}
-    admission = yield from propose(core, run, claiming, patience=patience)
+    admission = yield from propose(core, run, claiming(body, claim), patience=patience)
     assert admission.action is not None
     return (yield from ready(core, run, admission.action, claim))
+
+
+def claiming(body: dict[str, Json], claim: Claim) -> dict[str, Json]:
+    """The proposal, to be claimed at once when it is allowed."""
+    return {**body, "claim_id": claim.id, "lease_s": claim.lease_s}
 
 
 def propose(

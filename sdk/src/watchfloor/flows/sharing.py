@@ -8,22 +8,29 @@ from datetime import datetime, timezone
 from watchfloor import protocol
 from watchfloor.core import Core
 from watchfloor.effects import Flow, Sleep
-from watchfloor.flows.admitting import Claim, ready
+from watchfloor.flows.admitting import Claim, claiming, propose, ready
 from watchfloor.flows.control import patiently
-from watchfloor.models import Action
+from watchfloor.models import Action, Json
 from watchfloor.state import RunState
 
 LOOK_AGAIN = 1.0
 """Seconds between looks at a claim that somebody else holds."""
 
 
-def shared(core: Core, run: RunState, action: Action, claim: Claim, call_id: str) -> Flow[Action]:
-    """The action, once nobody else is at it; ours when the others gave it back.
+def admit_shared(
+    core: Core, run: RunState, body: dict[str, Json], claim: Claim, *, patience: float | None
+) -> Flow[Action]:
+    """Like `admit`; and while another caller of the same request is at it, wait for how it ends.
 
-    Only an action that answers another call is shared: people were asked once for both. Under our
-    own call id a foreign claim is that of an earlier process, and not waited for.
+    Others can only be at what we asked for just now, or at what answers another call than ours:
+    people are asked once for both. Else a foreign claim is that of an earlier process, and not
+    waited for. Raises what `admit` raises.
     """
-    while action.call_id != call_id and not claim.holds(action) and is_leased(action):
+    admission = yield from propose(core, run, claiming(body, claim), patience=patience)
+    assert admission.action is not None
+    is_shared = admission.admission != "replayed" or admission.action.call_id != body["call_id"]
+    action = yield from ready(core, run, admission.action, claim)
+    while is_shared and not claim.holds(action) and is_leased(action):
         action = yield from let_go(core, run, action)
         action = yield from ready(core, run, action, claim)
     return action

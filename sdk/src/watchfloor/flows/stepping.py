@@ -18,11 +18,11 @@ from watchfloor.errors import (
     Unreachable,
 )
 from watchfloor.failures import describe, is_interrupt
-from watchfloor.flows.admitting import Claim, admit, proposal
+from watchfloor.flows.admitting import Claim, proposal
 from watchfloor.flows.handing import hand_over
 from watchfloor.flows.opening import unopened
 from watchfloor.flows.performing import Work, is_careful, perform, settle, usage_of
-from watchfloor.flows.sharing import shared
+from watchfloor.flows.sharing import admit_shared
 from watchfloor.jsonable import digest, is_stored, jsonable, storable
 from watchfloor.models import Action, HandOver, Json, OnUnreachable, Usage
 from watchfloor.options import Backoff, Tries
@@ -156,7 +156,6 @@ def _tool(core: Core, run: RunState, step: Step, name: str, work: Work) -> Flow[
             claim = Claim.new(lease=step.lease, timeout=work.timeout)
             try:
                 action = yield from _admitted(core, run, step, body, claim)
-                action = yield from shared(core, run, action, claim, str(body["call_id"]))
             except PolicyChanged as stale:
                 logger.info("%s is proposed again: %s", work.tool, stale.detail)
                 continue
@@ -181,7 +180,8 @@ def _admitted(
     may_go_on = core.may_go_on_without(step.on_unreachable)
     if may_go_on and core.was_just_lost:
         raise Unreachable(f"{core.url} was away a moment ago")
-    return (yield from admit(core, run, body, claim, patience=core.hurry(may_go_on)))
+    patience = core.hurry(may_go_on)
+    return (yield from admit_shared(core, run, body, claim, patience=patience))
 
 
 def replayed(action: Action, work: Work) -> Any:

@@ -12,7 +12,7 @@ from langgraph.types import Command, interrupt
 from watchfloor.binding import same
 from watchfloor.effects import Flow
 from watchfloor.errors import PolicyChanged, Refused, ResultNotStored, WatchfloorError
-from watchfloor.flows.admitting import Claim, proposal, propose, ready
+from watchfloor.flows.admitting import Claim, claiming, proposal, propose, ready
 from watchfloor.flows.performing import Work, perform
 from watchfloor.flows.stepping import before, replayed
 from watchfloor.jsonable import is_stored, jsonable
@@ -101,8 +101,7 @@ def gated(thread: Thread, request: ToolCallRequest, fn: Callable[..., Any]) -> F
     while True:
         number += 1
         claim = Claim.new(lease=thread.lease, timeout=None)
-        body = _proposal(thread, request, number)
-        body |= {"claim_id": claim.id, "lease_s": claim.lease_s}
+        body = claiming(_proposal(thread, request, number), claim)
         admission = yield from propose(thread.core, thread.run, body)
         assert admission.action is not None
         if admission.action.state == "held":
