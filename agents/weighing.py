@@ -17,7 +17,7 @@ from audit.ids import new_id
 from .policies import Policies
 from .rules.admission import Judgement, judge, judge_state
 from .rules.breakers import first_trip, judge_outcome
-from .rules.digest import approval_digest
+from .rules.digest import NotCanonical, approval_digest
 from .rules.facts import AgentFacts, BreakerFacts, Outcome
 from .rules.policy import Case, Requirement, Ruling
 from .shapes import Claim, Proposed, Settle, checked_money
@@ -286,13 +286,16 @@ def requirement_of(text: str | None) -> Requirement | None:
 def check_approval(row: Row) -> None:
     if row.expires_at is not None and row.expires_at <= row.now_at:
         raise Conflict("The approval was not used in time.", code="approval_expired")
-    digest = approval_digest(
-        agent=str(row.agent_id),
-        run=str(row.run_id),
-        tool=row.tool,
-        arguments=msgspec.json.decode(row.arguments),
-        policy_version=row.judged_by,
-    )
+    try:
+        digest = approval_digest(
+            agent=str(row.agent_id),
+            run=str(row.run_id),
+            tool=row.tool,
+            arguments=msgspec.json.decode(row.arguments),
+            policy_version=row.judged_by,
+        )
+    except NotCanonical:
+        digest = b""
     if row.approval_digest is None or bytes(row.approval_digest) != digest:
         raise Conflict("The approval does not bind these arguments.", code="not_claimable")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
 import rfc8785
+
+LARGEST_SAFE = 2**53 - 1
 
 
 class NotCanonical(ValueError):
@@ -29,18 +32,33 @@ def approval_digest(
     *, agent: str, run: str, tool: str, arguments: dict[str, Any], policy_version: str
 ) -> bytes:
     """What an approval binds: these arguments, for this agent and run, under this policy."""
-    return sha256(
-        canonical(
-            {
-                "agent": agent,
-                "arguments": arguments,
-                "operation": "execute",
-                "policy_version": policy_version,
-                "run": run,
-                "tool": tool,
-            }
-        )
-    ).digest()
+    bound = {
+        "agent": agent,
+        "arguments": arguments,
+        "operation": "execute",
+        "policy_version": policy_version,
+        "run": run,
+        "tool": tool,
+    }
+    try:
+        return sha256(canonical(bound)).digest()
+    except NotCanonical:
+        return sha256(canonical(bound | {"arguments": as_sent(arguments)})).digest()
+
+
+def as_sent(value: Any) -> Any:
+    """PostgreSQL writes the double 1e16 out as an integer: read it back as what was bound."""
+    if isinstance(value, dict):
+        return {key: as_sent(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [as_sent(one) for one in value]
+    if isinstance(value, int) and LARGEST_SAFE < abs(value) <= 10**309:
+        try:
+            double = float(value)
+        except OverflowError:
+            return value
+        return double if Decimal(repr(double)) == value else value
+    return value
 
 
 def item_of(*, subject: str, digest: bytes) -> str:
