@@ -33,9 +33,13 @@ class Ready(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """The rules for one tool in order, and where their `double()`s read."""
+    """The rules for one tool in order, and where their `double()`s read.
+
+    `after` says for each rule where the next one of another batch stands.
+    """
 
     rules: tuple[Ready, ...]
+    after: tuple[int, ...]
     doubled: frozenset[Path]
 
 
@@ -97,7 +101,8 @@ class Compiled:
             if patterns.fits(glob, tool):
                 numbers.update(self._by_pattern[glob])
         rules = tuple(self.rules[number] for number in sorted(numbers))
-        found = Asked(rules, frozenset().union(*(rule.condition.doubled for rule in rules)))
+        doubled = frozenset().union(*(rule.condition.doubled for rule in rules))
+        found = Asked(rules, afters(rules), doubled)
         if len(self._kept) >= MOST_KEPT:
             self._kept = {}  # replaced, not emptied: another thread may be reading it
         self._kept[tool] = found
@@ -108,19 +113,28 @@ def matching(asked: Asked, data: Data) -> Iterator[tuple[Rule, Literal[True] | s
     """The rules that match, in order, each with True or with why its condition could not be worked out."""
     activation = conditions.environment().Activation(data)
     endless = conditions.endless_in(data, asked.doubled)
-    spared = holding = None
-    for rule, condition, batch in asked.rules:
+    spares: dict[int, bool] = {}
+    rules, at = asked.rules, 0
+    while at < len(rules):
+        rule, condition, batch = rules[at]
         if batch is not None and not endless:
-            if batch is spared:
+            if id(batch) not in spares:
+                spares[id(batch)] = none_holds(batch, activation)
+            if spares[id(batch)]:
+                at = asked.after[at]
                 continue
-            if batch is not holding:
-                if none_holds(batch, activation):
-                    spared = batch
-                    continue
-                holding = batch
+        at += 1
         says = condition.says(activation, endless)
         if says is True or (says is not False and rule.then != "allow"):
             yield rule, says
+
+
+def afters(rules: tuple[Ready, ...]) -> tuple[int, ...]:
+    found: list[int] = []
+    for at in range(len(rules) - 1, -1, -1):
+        together = at + 1 < len(rules) and rules[at].batch is rules[at + 1].batch
+        found.append(found[-1] if together else at + 1)
+    return tuple(reversed(found))
 
 
 def none_holds(batch: cel.Expression, activation: cel.Activation) -> bool:
