@@ -29,13 +29,14 @@ VISIBLE = (
     r"^[^\s\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
     r"[^\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$"
 )
-"""A name people choose by: nothing in it hides or turns the text around."""
+"""A name people choose by: nothing in it hides or turns the text around. In Python's own patterns the end
+must be `\\Z`: there `$` lets a line feed pass, and pydantic's know no `\\Z`."""
 
 type Id = Annotated[str, Meta(min_length=1, max_length=200)]
 type Tokens = Annotated[int, Meta(ge=0, le=10**12)]
 type Kind = Literal["tool", "model", "write"]
-type Link = Annotated[str, Meta(max_length=1000, pattern=r"^(https?://\S+)?$")]
-type Queue = Annotated[str, Meta(min_length=1, max_length=80, pattern=VISIBLE)]
+type Link = Annotated[str, Meta(max_length=1000, pattern=r"^(https?://\S+)?\Z")]
+type Queue = Annotated[str, Meta(min_length=1, max_length=80, pattern=VISIBLE[:-1] + r"\Z")]
 type Lease = Annotated[int, Meta(ge=1, le=86_400)]
 
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -81,7 +82,7 @@ class Propose(Step, kw_only=True):
     revises: UUID | None = None
     reason: Annotated[str, Meta(max_length=4000)] = ""
     amount: Decimal | None = None
-    currency: Annotated[str, Meta(pattern=r"^([A-Z]{3})?$")] = ""
+    currency: Annotated[str, Meta(pattern=r"^([A-Z]{3})?\Z")] = ""
     queue: Queue = "approvals"
     expires_in_s: Annotated[int, Meta(ge=10, le=2_592_000)] = 86_400
     resume: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
@@ -199,6 +200,19 @@ def parsed_object(raw: bytes, field: str, limit: int) -> dict[str, Any]:
     return value
 
 
+def refuse_endless(value: Any) -> None:
+    """Refuse `1e300`: the database would give it back as an integer that no digest can bind."""
+    match value:
+        case float() if value.is_integer() and abs(value) > 2**53:
+            raise Invalid(f"arguments: {value} is too large a number. Send it as text.")
+        case dict():
+            for inner in value.values():
+                refuse_endless(inner)
+        case list():
+            for inner in value:
+                refuse_endless(inner)
+
+
 def checked_money(value: Decimal, field: str) -> Decimal:
     """Money is finite, not negative, and of a size that fits."""
     if not value.is_finite() or value < 0 or value >= LARGEST_MONEY:
@@ -222,6 +236,8 @@ class Proposed(msgspec.Struct, frozen=True):
     def of(cls, request: Propose) -> Proposed:
         """Check what types cannot. Raises Invalid or Malformed."""
         arguments = request.parsed_arguments()
+        if EXPONENT.search(bytes(request.arguments)):
+            refuse_endless(arguments)
         parsed(bytes(request.resume), "resume", OPAQUE_BYTES)
         checked_money(request.estimated_cost_usd, "estimated_cost_usd")
         if request.amount is not None and (

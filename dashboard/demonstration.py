@@ -42,7 +42,7 @@ NOTIONAL = "double(args.quantity) * double(args.price)"
 LARGE_TRADES = {
     "name": "Large trades",
     "tools": ["trade.place"],
-    "when": f"!({NOTIONAL} <= 25000.0)",
+    "when": f"{NOTIONAL} > 25000.0",
     "then": "approve",
     "because": f"Trades over $25,000 need two of {LEADS}.",
     "approval": {"votes": 2, "groups": [LEADS], "within": "4h", "otherwise": "deny"},
@@ -50,7 +50,7 @@ LARGE_TRADES = {
 TRADES = {
     "name": "Trades",
     "tools": ["trade.place"],
-    "when": f"!({NOTIONAL} <= 10000.0)",
+    "when": f"{NOTIONAL} > 10000.0",
     "then": "approve",
     "because": "Trades over $10,000 need a person.",
 }

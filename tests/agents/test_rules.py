@@ -269,3 +269,15 @@ def test_what_has_no_canonical_form_is_refused(value: Any) -> None:
 def test_an_item_is_the_subject_or_the_arguments() -> None:
     assert item_of(subject="mail:1", digest=b"x") == "mail:1"
     assert item_of(subject="", digest=b"\x01" * 32).startswith("sha256:0101")
+
+
+@pytest.mark.parametrize("argument", ["amount", "in", "per cent", 'a"b', "__x", "betrag_€"])
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [(50, "allow"), (50.5, "approve"), (-1, "approve"), ("nan", "approve"), (None, "approve")],
+)
+def test_a_limit_holds_for_an_argument_of_any_name(argument: str, value: Any, answer: str) -> None:
+    policy = compile_policy({"tools": ["pay"], "rules": [over("pay", argument, 50)]})
+    case = Case(tool="pay", arguments={argument: value}, now=NOW)
+
+    assert judge_policies(case, None, policy).answer == answer
