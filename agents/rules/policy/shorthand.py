@@ -9,8 +9,29 @@ from typing import Any
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 KEPT = frozenset(
-    "as break const continue else false for function if import in let loop namespace null package"
-    " return true var void while".split()
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "false",
+        "for",
+        "function",
+        "if",
+        "import",
+        "in",
+        "let",
+        "loop",
+        "namespace",
+        "null",
+        "package",
+        "return",
+        "true",
+        "var",
+        "void",
+        "while",
+    ]
 )
 """Words that CEL keeps for itself: no argument of that name can stand after a dot."""
 
