@@ -17,10 +17,10 @@ READS, TRIALS = 150, 40
 
 FILL = """
 insert into reviews_hold (id, kind, team_id, queue_id, agent_id, run_id, key, title, reason, subject,
-    payload, currency, state, decision, decided_by, note, opened_at)
+    payload, currency, state, decision, decided_by, note, revision, votes_needed, reminders, opened_at)
 select (lpad(to_hex(%(start)s::bigint + n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid,
        'review', %(team)s, %(queue)s, %(agent)s, %(run)s, 'mail:' || n, 'Message ' || n || ' fits no category',
-       'Two categories are equally likely.', 'mail:' || n, '{}', '', 'open', '', '', '',
+       'Two categories are equally likely.', 'mail:' || n, '{}', '', 'open', '', '', '', 1, 1, 0,
        now() - make_interval(secs => (%(count)s::int - n) * 0.5)
   from generate_series(%(first)s::int, %(count)s::int) n
 """

@@ -7,3 +7,4 @@ import "./keys.js";
 import "./toasts.js";
 import "./selection.js";
 import "./ticker.js";
+import "./tabs.js";

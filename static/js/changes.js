@@ -76,10 +76,11 @@ document.addEventListener("wheel", (event) => {
 }, { passive: true });
 
 // What was refused is said beside its field; the cursor goes to the first. What was answered closes its form.
-document.addEventListener("htmx:after:swap", () => {
+document.addEventListener("htmx:after:swap", (event) => {
   document.querySelectorAll("form[data-changes]").forEach(show);
   const wrong = document.querySelector("details[open] .fields [aria-invalid]");
-  if (wrong && document.querySelector("#problem > .notice") && !wrong.closest("form").contains(document.activeElement)) wrong.focus();
+  const isRefusal = event.detail?.ctx?.target?.id === "problem" && event.detail.ctx.response?.status >= 400;
+  if (wrong && isRefusal && !document.activeElement?.matches("input, textarea, select")) wrong.focus();
   const answered = document.querySelector("#problem [data-answered]");
   if (!answered) return;
   answered.removeAttribute("data-answered");

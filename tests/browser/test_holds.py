@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from agents.models import Trip
+from agents.models import Agent, Trip
+from agents.rules.policy.shorthand import over
+from agents.transitions import policy as policies
 from people.models import Person
+from reviews.models import Hold
+from reviews.transitions import hold as holds
 from tests.cast import Door
 
 Open = Callable[..., Page]
@@ -222,6 +228,165 @@ def test_work_is_resolved_with_a_value_the_agent_gets(door: Door, ada: Person, l
     assert directive["body"]["payload"] == {"text": "where is my", "category": "card_arrival"}
     door.http.post(f"/runs/{door.run.pk}/directives/ack", json={"ids": [directive["id"]]})
     expect(page.locator("#standing")).to_contain_text("scout has taken it up")
+
+
+# -- forms, several people, questions ----------------------------------------------------------------
+
+
+@pytest.fixture
+def desk(door: Door, scout: Agent) -> Door:
+    """An agent that has said what its tool takes, and whose refunds over 50 need two people."""
+    schema = {
+        "type": "object",
+        "required": ["order", "amount"],
+        "properties": {
+            "order": {"type": "string", "pattern": "^A-"},
+            "amount": {"type": "number", "multipleOf": 0.5},
+            "notify": {"type": "boolean"},
+            "due": {"type": "string", "format": "date"},
+        },
+    }
+    answer = door.http.post("/versions", json={"label": "2", "schemas": {"refund.issue": schema}})
+    assert answer.status_code == 201, answer.text
+    document = {"tools": ["*"], "rules": [over("refund.issue", "amount", 50)]}
+    document["rules"][0]["approval"] = {"votes": 2}  # type: ignore[index]
+    policies.write(policies.of_agent(scout), document, by="test", why="")
+    return door
+
+
+def wants(door: Door, call_id: str = "w-1", **more: Any) -> str:
+    body = {"arguments": {"order": "A-17", "amount": 80, "notify": True}, "subject": "order:A-17"}
+    told = door.propose(call_id, "refund.issue", **(body | more))
+    assert told.status_code == 202, told.text
+    return str(told.json()["action"]["id"])
+
+
+def test_what_the_tool_would_refuse_is_said_beside_the_field(
+    desk: Door, ada: Person, look: Open
+) -> None:
+    hold = wants(desk)
+    page = look(ada, f"/holds/{hold}/")
+    page.keyboard.press("e")
+    order, amount = page.get_by_label("order"), page.get_by_label("amount")
+    order.fill("B-1")
+    amount.fill("60.3")
+    page.get_by_role("button", name="Approve with these changes").click()
+
+    expect(order).to_have_attribute("aria-invalid", "true")
+    expect(order).to_have_accessible_description(re.compile("does not match"))
+    expect(amount).to_have_accessible_description(re.compile("not a multiple of 0.5"))
+    expect(order).to_be_focused()
+    expect(amount).to_have_value("60.3")
+    changes = page.locator("[data-changes-list]").first
+    expect(changes.locator("del")).to_have_text(["A-17", "80"])
+
+    order.fill("A-17")
+    amount.fill("60.5")
+    page.get_by_role("button", name="Approve with these changes").click()
+
+    expect(page.locator("#standing")).to_contain_text("1 of 2 said yes")
+    expect(page.locator("#yes")).to_contain_text("You said yes to version 2")
+    expect(page.locator("#what")).to_contain_text("Changed since the agent asked")
+
+
+def test_two_people_and_a_change_between_them(
+    desk: Door, ada: Person, otto: Person, look: Open
+) -> None:
+    hold = wants(desk)
+    first, second = look(ada, f"/holds/{hold}/"), look(otto, f"/holds/{hold}/")
+    expect(first.locator("#yes button")).to_contain_text("Approve (1 of 2)")
+
+    first.keyboard.press("a")
+
+    expect(first.locator("#yes")).to_contain_text("You said yes")
+    expect(second.locator("#standing")).to_contain_text("ada")
+    expect(second.locator("#yes button")).to_contain_text("Approve (2 of 2)")
+    assert desk.read(hold)["state"] == "held"
+
+    second.keyboard.press("e")
+    second.get_by_label("amount").fill("70")
+    second.get_by_role("button", name="Approve with these changes").click()
+
+    expect(first.locator("#standing")).to_contain_text("said yes to version 1, which was changed")
+    expect(first.locator("#yes")).to_contain_text("this is version 2 now")
+    first.keyboard.press("a")  # reads it; approves nothing
+    expect(first.locator("#what")).to_contain_text("70")
+    assert desk.read(hold)["state"] == "held"
+    expect(first.locator("#yes button")).to_contain_text("Approve (2 of 2)")
+    first.keyboard.press("a")
+
+    expect(second.locator("#standing")).to_contain_text("ada approved this with changes")
+    action = desk.read(hold)
+    assert (action["decision"], action["arguments"]["amount"]) == ("edited", 70)
+
+
+def test_a_question_and_the_new_version(
+    door: Door, held: str, ada: Person, otto: Person, look: Open
+) -> None:
+    page = look(ada, f"/holds/{held}/")
+    page.keyboard.press("q")
+    note = page.locator("#ask-note")
+    expect(note).to_be_focused()
+    note.fill("Why eighty?")
+    page.get_by_role("button", name="Ask, and wait for a new version").click()
+    expect(page.locator("#standing")).to_contain_text("ada asked the agent first")
+    assert door.read(held)["decision"] == "asked"
+
+    new = wants(door, arguments={"order": "A-17", "amount": 75}, reason="It was 75, sorry.")
+
+    page.reload()
+    page.get_by_role("link", name="A new version is here").click()
+    expect(page).to_have_url(re.compile(new))
+    expect(page.locator("#what")).to_contain_text("Why eighty?")
+    expect(page.locator("#what del").first).to_be_visible()
+    expect(page.locator("#what")).to_contain_text("It was 75, sorry.")
+
+
+def test_people_talk_and_take_more_time(held: str, ada: Person, otto: Person, look: Open) -> None:
+    first, second = look(ada, f"/holds/{held}/"), look(otto, f"/holds/{held}/")
+    first.keyboard.press("m")
+    first.locator("#comment").fill("I know this customer.")
+    first.get_by_role("button", name="Comment").click()
+
+    expect(first.locator("#talk")).to_contain_text("I know this customer.")
+    expect(first.locator("#comment")).to_have_value("")
+    expect(second.locator("#talk")).to_contain_text("I know this customer.")
+
+    before = Hold.objects.get(pk=held).expires_at
+    first.keyboard.press("d")
+    first.get_by_role("button", name="4 hours").click()
+
+    expect(first.locator("details.answer[open]")).to_have_count(0)
+    expect(first.locator("#standing")).to_contain_text("1 day")
+    after = Hold.objects.get(pk=held).expires_at
+    assert before
+    assert after == before + timedelta(hours=4)
+
+
+def test_a_yes_nobody_used_is_told_again(door: Door, held: str, ada: Person, look: Open) -> None:
+    holds.approve(Hold.objects.get(pk=held), by=ada)
+    door.read(held)
+    page = look(ada, "/inbox/?tab=approved")
+    expect(page.locator(".undone")).to_contain_text("Delivered")
+
+    page.get_by_role("button", name="Tell the agent again").click()
+
+    expect(page.locator(".toasts")).to_contain_text("scout is told again")
+    expect(page.locator(".undone")).to_contain_text("Not delivered")
+    assert door.claim(held, claim_id="c").status_code == 200
+    expect(page.locator(".undone")).to_contain_text("Executing")
+
+
+def test_an_edit_is_refused_beside_its_field_without_scripts_too(
+    desk: Door, ada: Person, look: Open
+) -> None:
+    page = look(ada, f"/holds/{wants(desk)}/", java_script_enabled=False)
+    page.locator("summary", has_text="Edit and approve").click()
+    page.get_by_label("amount").fill("60.3")
+    page.get_by_role("button", name="Approve with these changes").click()
+
+    expect(page.get_by_label("amount")).to_have_accessible_description(re.compile("multiple of"))
+    expect(page.get_by_label("amount")).to_have_value("60.3")
 
 
 def test_everything_works_without_scripts(door: Door, held: str, ada: Person, look: Open) -> None:

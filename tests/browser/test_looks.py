@@ -22,7 +22,15 @@ from tests.cast import Door
 
 from .entering import enter
 
-PATHS = ("/", "/inbox/", "/inbox/?tab=done", "/search/?q=n", "/settings/", "/account/")
+PATHS = (
+    "/",
+    "/inbox/",
+    "/inbox/?tab=done",
+    "/inbox/?tab=approved",
+    "/search/?q=n",
+    "/settings/",
+    "/account/",
+)
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 

@@ -20,6 +20,17 @@ WIDE, PHONE = (1440, 900), (390, 844)
 def places(door: Door, scout: Agent) -> dict[str, str]:
     """A page of each kind, with the kind of text that breaks pages."""
     hostile = "\u202egnp.exe\u200b <script>alert(1)</script> " + "W" * 180
+    fields = {
+        "amount": {"type": "number", "title": hostile, "description": hostile * 3},
+        "day": {"type": "string", "format": "date"},
+        "at": {"type": "string", "format": "date-time"},
+        "x": {"type": "string", "enum": [hostile, "other"]},
+        "to": {"type": "object", "properties": {"mail": {"type": "string", "format": "email"}}},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "sure": {"type": "boolean"},
+    }
+    schema = {"type": "object", "required": ["amount", "to"], "properties": fields}
+    door.http.post("/versions", json={"label": "1", "schemas": {"refund.issue": schema}})
     arguments: dict[str, Any] = {f"key {n} {'k' * n}": "v" * n * 4 for n in range(60)} | {
         "amount": 80,
         "x": hostile,
@@ -41,6 +52,8 @@ def places(door: Door, scout: Agent) -> dict[str, str]:
     action = done["action"]["id"]
     return {
         "approval": f"/holds/{held}/",
+        "inbox": "/inbox/",
+        "approved": "/inbox/?tab=approved",
         "review": f"/holds/{review}/",
         "trip": f"/holds/{told['control']['hold_id']}/",
         "agents": "/agents/",

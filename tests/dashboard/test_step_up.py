@@ -13,10 +13,10 @@ from pytest_django import Settings
 from agents.models import Run
 from audit.errors import Refused
 from dashboard.sessions import SIGNED_IN_AT
-from dashboard.views import holds as views
 from people import step_up
 from people.models import Person
 from reviews.models import Hold
+from reviews.transitions import hold as transitions
 from reviews.transitions.opening import hand_over
 from tests.cast import PASSWORD
 
@@ -102,7 +102,7 @@ def test_a_hold_that_demands_it_shows_the_way(
     def refuse(*_: Any, **__: Any) -> Hold:
         raise Refused(step_up.SENTENCE, code=step_up.CODE)
 
-    monkeypatch.setattr(views.transitions, "approve", refuse)
+    monkeypatch.setattr(transitions, "approve", refuse)
     headers = {"HX-Request": "true"} if narrowed else {}
     answer = client.post(f"/holds/{hold.pk}/approve/", headers=headers)
     page = answer.content.decode()
