@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents.rules.policy import compile_policy
 from audit.errors import Invalid
@@ -71,12 +73,16 @@ def test_what_conditions_can_say(when: str) -> None:
         ("@", "“@” is not expected here."),
         ("(" * 400 + "true" + ")" * 400, "It is nested too deeply"),
         ("args.l.all(x, x.l.all(y, y > 1))", "cannot stand in one another"),
-        ("args.l.exists(x, x.filter(y, y > 1) == [])", "cannot stand in one another"),
-        (" && ".join(["args.l.all(x, x > 1)"] * 4), "At most 3 of exists, all, map and filter"),
+        ("args.l.exists(x, x.exists_one(y, y > 1))", "cannot stand in one another"),
+        ("args.l.map(x, x).size() > 1", "map and filter take too long on long lists"),
+        ("args.l.filter(x, x > 1) == []", "map and filter take too long on long lists"),
+        ("{1: 2, 1: 3} == {}", "It can never be worked out (duplicate key in map)."),
+        ("1" + " + 1" * 400 + " == 2", "It is nested too deeply"),
+        (" && ".join(["args.l.all(x, x > 1)"] * 4), "At most 3 of exists, exists_one and all"),
         ("args.l.all(args, args > 1)", "“args” has a meaning already"),
         ('args.l.all(x, args.b.matches("x"))', "args can only be compared with the item"),
         ("args.l.all(x, x in args.m)", "args can only be compared with the item"),
-        ("args.l.map(x, args.l).size() > 1", "args can only be compared with the item"),
+        ("args.l.exists(x, size(args.l) > 1)", "args can only be compared with the item"),
         ("args.a.contains(args.b)", "What contains looks for must be written out"),
         ("args.a.matches(args.b)", "The pattern of matches must be written out"),
         ('tool.matches("(")', "“(” is no pattern (RE2)."),
@@ -91,6 +97,25 @@ def test_what_cannot_be_meant_is_refused_with_its_place(when: str, sentence: str
 
     assert refused.value.detail.startswith("Rule “A”: when")
     assert sentence in refused.value.detail
+
+
+ALPHABET = st.sampled_from(
+    ["args", ".a", "tool", "(", ")", "[", "]", " && ", "||", "!", "1", "'x'", " == ", " < ", "has("]
+    + ["exists(x,", "all(", "double(", "matches(", ".", ",", "{", "}", ":", "?", "-", " in ", "\n"]
+    + ["//", "now", ".getHours(", "timestamp(", "null", "x", "@", "é", "'", '"', "\\", "1u", "2.5"]
+)
+
+
+@given(st.lists(ALPHABET, max_size=14).map("".join) | st.text(max_size=20))
+def test_whatever_is_typed_compiles_or_is_refused_in_a_sentence(when: str) -> None:
+    refused = Invalid("")
+    try:
+        compiled(when)
+    except Invalid as refusal:
+        refused = refusal
+
+    assert not refused.detail or refused.detail.startswith("Rule “A”")
+    assert refused.detail.endswith((".", "?", ""))
 
 
 def test_only_so_many_rules_look_through_lists() -> None:

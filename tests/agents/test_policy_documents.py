@@ -60,6 +60,8 @@ REFUSED: list[tuple[Any, str]] = [
     (with_rules(rule(when=5)), "when must be text, not the number 5"),
     (with_rules(rule(when=" ")), "when is empty"),
     (with_rules(rule(when="x" * 2001)), "It has 2,001 characters; 2,000 are the most."),
+    (with_rules(rule(when="tool == '\0'")), "when contains a NUL character."),
+    (with_rules(rule(when="tool == '\ud800'")), "when is not valid Unicode."),
     (with_rules(rule(because=[])), "because must be text, not a list"),
     (with_rules(rule(because="\ud800")), "because is not valid Unicode."),
     (with_rules(rule(because="a\0")), "because contains a NUL character."),

@@ -150,7 +150,7 @@ def ready(document: Document, schemas: Schemas) -> tuple[Ready, ...]:
     costly = sum(condition.is_costly for _, condition in found)
     if costly > MOST_COSTLY:
         raise Invalid(
-            f"{costly} rules look through lists or texts (exists, all, map, filter, matches, "
+            f"{costly} rules look through lists or texts (exists, all, matches, "
             f"contains); {MOST_COSTLY} are the most, or judging would take too long."
         )
     together = zip(found, batches(found), strict=True)

@@ -96,9 +96,7 @@ def compiled(text: str, schema: Mapping[str, Any] | None = None) -> Condition:
     paths = {path for node in found.walk() if (path := node.path)}
     if schema and (said := schemas.objection(paths, schema)):
         raise BadCondition(Complaint(said))
-    expression.eval(
-        environment().Activation(facts_of_nobody())
-    )  # the first evaluation plans the expression
+    planned(expression)
     return Condition(
         text=text,
         expression=expression,
@@ -106,6 +104,15 @@ def compiled(text: str, schema: Mapping[str, Any] | None = None) -> Condition:
         doubled=doubles(found),
         is_costly=guards.is_costly(found),
     )
+
+
+def planned(expression: cel.Expression) -> None:
+    """The first evaluation plans the expression, and finds what can never be worked out."""
+    try:
+        expression.eval(environment().Activation(facts_of_nobody()))
+    except Exception as error:
+        what = str(error).split(": ", 1)[-1].removesuffix("]").rsplit(" [", 1)[0]
+        raise BadCondition(Complaint(f"It can never be worked out ({what[:200]}).")) from None
 
 
 def parsed(text: str) -> tuple[cel.Expression, Node]:

@@ -194,13 +194,18 @@ def text(value: Any, place: str, *, longest: int) -> str:
         raise Invalid(f"{place} must be text, not {said(value)}; put it in quotes.")
     if len(value) > longest:
         raise Invalid(f"{place} has {len(value):,} characters; {longest:,} are the most.")
+    storable(value, place)
+    return value.strip()
+
+
+def storable(value: str, place: str) -> None:
+    """PostgreSQL keeps neither NUL nor half a character."""
     if "\0" in value:
         raise Invalid(f"{place} contains a NUL character.")
     try:
         value.encode()
     except UnicodeEncodeError:
         raise Invalid(f"{place} is not valid Unicode.") from None
-    return value.strip()
 
 
 def line(value: Any, place: str, *, longest: int) -> str:
@@ -219,6 +224,7 @@ def condition(value: Any, place: str) -> str:
         return "true" if value else "false"
     if not isinstance(value, str):
         raise Invalid(f"{place}: when must be text, not {said(value)}; put it in quotes.")
+    storable(value, f"{place}: when")
     if not value.strip():
         raise Invalid(f"{place}: when is empty; leave it out to match always.")
     return value.strip()

@@ -64,10 +64,10 @@ class Complaint(NamedTuple):
 
 def complaint(message: str, text: str, variables: Iterable[str]) -> Complaint:
     """The first error of compiling `text`."""
+    if "recursion" in message:
+        return Complaint("It is nested too deeply; write it as several rules.")
     found = REPORTED.search(message)
     if found is None:
-        if "recursion limit" in message:
-            return Complaint("It is nested too deeply; write it as several rules.")
         return Complaint(f"It cannot be read ({message.splitlines()[0][:200]}).")
     line, column, said = int(found[1]), int(found[2]), found[3].strip()
     if match := UNDECLARED.search(said):
