@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
@@ -21,7 +22,7 @@ from people.models import Person
 from reviews.models import Hold
 from reviews.transitions import hold as holds
 from tests.sdk.conftest import eventually, hold_of, waiting_hold
-from tests.sdk.graphs import agent, calls, inbox, refunds, single
+from tests.sdk.graphs import agent, calls, inbox, read_back, refunds, single
 from watchfloor import BindingBroken, Client, OutcomeUnknown, Run, StillHeld, Terminated
 from watchfloor.langchain import UnknownShape, Watch
 
@@ -383,6 +384,25 @@ def test_an_agent_inside_a_graph_is_seen_through(
         "60",
         "900",
     ]
+
+
+def test_what_a_tool_did_is_known_at_once_however_long_the_graph_goes_on(
+    run: Run, ada: Person, aside: Aside, ledger: Path
+) -> None:
+    go_on = threading.Event()
+
+    def thinks_long(messages: Any) -> Any:
+        assert go_on.wait(20)
+        return read_back(messages)
+
+    graph = agent(InMemorySaver(), ledger, calls({"amount": 900}), thinks_long)
+    answer = aside(Watch(run, graph).invoke, HELLO, THREAD)
+    holds.approve(waiting_hold(), by=ada)
+
+    eventually(lambda: states() == ["succeeded"])
+    assert not answer.done()
+    go_on.set()
+    assert "refunded 900" in last(answer.result(20))
 
 
 def test_a_breakpoint_before_the_tools_leaves_the_approval_to_be_used_later(

@@ -17,11 +17,11 @@ from watchfloor import Client, RunFinished, Terminated, WatchfloorError
 from .broker import Broker
 from .diary import Diary
 from .plan import prices, trades
+from .tools import SCHEMAS, TOOLS
 from .trading import Trader
 
 log = logging.getLogger("rebalancer")
 
-TOOLS = ["trade.place", "ledger.debit", "ledger.credit"]
 
 PATIENCE = 120.0
 """Seconds an agent outlives a restart of the server."""
@@ -60,7 +60,7 @@ def work(options: argparse.Namespace) -> None:
     with Client(patience=PATIENCE, buffer_path=f"{store}.outbox") as client:
         if client.agent().get("state") == "retired":
             raise Terminated("this agent is retired")
-        client.register_version(VERSION, tools=TOOLS)
+        client.register_version(VERSION, tools=TOOLS, schemas=SCHEMAS)
         while options.forever or diary.day <= options.days:
             rebalance(client, broker, diary, after_debit=_crash(options.crash_after))
             threading.Event().wait(options.pace)

@@ -23,10 +23,10 @@ from .ledger import Ledger
 from .messages import read
 from .model import Model, from_environment
 from .standin import NAME
+from .tools import SCHEMAS, TOOLS
 
 log = logging.getLogger("triage")
 
-TOOLS = ["classify", "classify.keywords", "ticket.file", "refund.issue", "refusal.record"]
 
 CALM = 30
 """With so many of its holds before people, the demonstration starts no further round."""
@@ -144,7 +144,7 @@ class Shift:
     def _begin(self, client: Client, name: str, model: Model) -> Run:
         """The run of this batch: the one that was interrupted, or one more when it was ended."""
         version = f"example with {model.name}"
-        client.register_version(version, tools=TOOLS, model=model.name)
+        client.register_version(version, tools=TOOLS, model=model.name, schemas=SCHEMAS)
         metadata = {
             "model": model.name,
             "stand_in": model.name == NAME,

@@ -110,7 +110,7 @@ def _went_wrong(
     elif not isinstance(error, Exception) or isinstance(error, Stopped):
         # The process is leaving: nothing may be waited for. An outcome that matters stays open.
         if not is_careful(action):
-            core.outbox.add(_settlement(action, {"outcome": "interrupted"}, began))
+            core.outbox.add(settlement(action, {"outcome": "interrupted"}, began))
     elif is_careful(action) and is_unsure(error, work.unsure_on):
         raise OutcomeUnknown(action, str(error) or type(error).__name__) from error
     else:
@@ -121,11 +121,12 @@ def settle(
     core: Core, run: RunState, action: Action, body: Mapping[str, Json], began: float | None = None
 ) -> Flow[None]:
     """Report the outcome under the action's claim; it is delivered later when it cannot be now."""
-    control = yield from report(core, _settlement(action, body, began))
+    control = yield from report(core, settlement(action, body, began))
     run.heard(control)
 
 
-def _settlement(action: Action, body: Mapping[str, Json], began: float | None) -> Item:
+def settlement(action: Action, body: Mapping[str, Json], began: float | None) -> Item:
+    """The report of an outcome, under the action's claim."""
     took = None if began is None else round((time.monotonic() - began) * 1000)
     return Item("settle", action.id, {**body, "claim_id": action.claim_id, "duration_ms": took})
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from watchfloor.core import logger
 from watchfloor.effects import Flow
 from watchfloor.errors import OutcomeUnknown, PolicyChanged, Refused
-from watchfloor.failures import UNSURE_ON, describe, is_unsure
 from watchfloor.flows import approving
 from watchfloor.flows.admitting import Claim
 from watchfloor.flows.performing import bound, settle
 from watchfloor.flows.sharing import let_go
-from watchfloor.jsonable import storable
 from watchfloor.langchain.answers import done_before, no, yes
 from watchfloor.langchain.asking import again, refusal
-from watchfloor.langchain.evidence import Evidence
+from watchfloor.langchain.evidence import Evidence, report
 from watchfloor.langchain.shapes import Answer, Question, fitting
-from watchfloor.langchain.thread import Asking, Spent, Thread, Ticket
+from watchfloor.langchain.thread import Asking, Thread, Ticket
 from watchfloor.models import Action, Json
 
 TWICE = "The same call was asked for twice. It is carried out once, under the other call."
@@ -120,17 +117,12 @@ def give_back(thread: Thread, tickets: list[Ticket]) -> Flow[None]:
 
 def close(thread: Thread, ticket: Ticket, found: Evidence) -> Flow[None]:
     """Say how it ended. An outcome that nobody knows stays open, for a person."""
-    if found.how == "failed" and ticket.tool_call_id is not None:
-        thread.spent[ticket.tool_call_id] = Spent(ticket.action, ticket.place)
-    if found.how == "succeeded":
-        body = {"outcome": "succeeded", "result": storable(found.value, anyway=True)}
-    elif found.how == "failed" and not _is_unsure(found.value):
-        body = {"outcome": "failed", "error": _described(found.value)}
-    else:
-        return
-    yield from _settle(thread, ticket, body)
-    del thread.tickets[ticket.action.id]
-    thread.done.add(ticket.action.id)
+    body = report(found)
+    if found.how != "open":
+        thread.use_up(ticket)
+    if body is not None:
+        yield from _settle(thread, ticket, body)
+        thread.end(ticket)
 
 
 def _settle(thread: Thread, ticket: Ticket, body: Mapping[str, Json]) -> Flow[None]:
@@ -144,13 +136,3 @@ def _let_go(thread: Thread, action: Action) -> Flow[Action]:
     if action.state == "executing":
         raise OutcomeUnknown(action, "an earlier process began it and never said how it ended")
     return action
-
-
-def _is_unsure(error: Any) -> bool:
-    return isinstance(error, BaseException) and is_unsure(error, UNSURE_ON)
-
-
-def _described(error: Any) -> dict[str, str]:
-    if isinstance(error, BaseException):
-        return describe(error)
-    return {"type": "ToolError", "message": str(error)[:4000]}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from watchfloor.core import PROMPTLY
 from watchfloor.effects import Flow
 from watchfloor.errors import BindingBroken, OutcomeUnknown
 from watchfloor.failures import describe
+from watchfloor.flows.reporting import flush_within
 from watchfloor.langchain.asking import ask, decided, look
 from watchfloor.langchain.claiming import answers, claim, close, give_back
 from watchfloor.langchain.evidence import Evidence, after_error, evidence
@@ -93,10 +95,18 @@ def _run(thread: Thread, given: Any) -> Flow[Any]:
     except Exception as error:
         yield from _after_error(thread, error)
         raise
+    finally:
+        yield from _told(thread)
     snapshot = yield from thread.snapshot()
     for ticket in list(thread.tickets.values()):
         yield from close(thread, ticket, evidence(thread, ticket, snapshot))
     return output
+
+
+def _told(thread: Thread) -> Flow[None]:
+    """Outcomes that the graph's own threads reported have reached the server, if it can be reached."""
+    if thread.done and len(thread.core.outbox):
+        yield from flush_within(thread.core, PROMPTLY)
 
 
 def _after_error(thread: Thread, error: Exception) -> Flow[None]:

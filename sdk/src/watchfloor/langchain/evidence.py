@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from watchfloor.jsonable import jsonable
+from watchfloor.failures import UNSURE_ON, describe, is_unsure
+from watchfloor.jsonable import jsonable, storable
 from watchfloor.langchain.messages import result_of, task_of
-from watchfloor.langchain.thread import Thread, Ticket
 from watchfloor.langchain.witness import Seen
+from watchfloor.models import Json
+
+if TYPE_CHECKING:
+    from watchfloor.langchain.thread import Thread, Ticket
 
 
 @dataclass(frozen=True)
@@ -52,23 +56,44 @@ def after_error(thread: Thread, ticket: Ticket, snapshot: Any, error: Exception)
     return OPEN
 
 
-def _of_tool(thread: Thread, ticket: Ticket, snapshot: Any) -> Evidence | None:
-    """What was seen of the tool itself, here or in the messages it left."""
-    seen = thread.sight.tools.get((ticket.tool_call_id or "", ticket.place or ""))
-    if seen is not None and seen.how != "ended":
-        return Evidence("failed", seen.value) if seen.how == "failed" else OPEN
-    message = (
-        _message(seen)
-        if seen is not None
-        else result_of(snapshot, ticket.tool_call_id, ticket.asking.said)
-    )
-    if message is None:
+def of_seen(seen: Seen) -> Evidence:
+    """What was seen of the tool itself."""
+    if seen.how == "began":
+        return OPEN
+    if seen.how == "failed":
+        return Evidence("failed", seen.value)
+    return _of_message("" if seen.value is None else seen.value)
+
+
+def report(found: Evidence) -> dict[str, Json] | None:
+    """What the server is told; None when nobody knows how it ended, and a person has to look."""
+    if found.how == "succeeded":
+        return {"outcome": "succeeded", "result": storable(found.value, anyway=True)}
+    if found.how != "failed" or _is_unsure(found.value):
         return None
+    error = found.value
+    told = describe(error) if isinstance(error, BaseException) else _told(error)
+    return {"outcome": "failed", "error": told}
+
+
+def _of_tool(thread: Thread, ticket: Ticket, snapshot: Any) -> Evidence | None:
+    """Of the tool, here or in the messages it left."""
+    seen = thread.sight.tools.get((ticket.tool_call_id or "", ticket.place or ""))
+    if seen is not None:
+        return of_seen(seen)
+    message = result_of(snapshot, ticket.tool_call_id, ticket.asking.said)
+    return None if message is None else _of_message(message)
+
+
+def _of_message(message: Any) -> Evidence:
     content = jsonable(getattr(message, "content", message))
-    if getattr(message, "status", "success") == "error":
-        return Evidence("failed", content)
-    return Evidence("succeeded", content)
+    failed = getattr(message, "status", "success") == "error"
+    return Evidence("failed" if failed else "succeeded", content)
 
 
-def _message(seen: Seen) -> Any:
-    return "" if seen.value is None else seen.value
+def _is_unsure(error: Any) -> bool:
+    return isinstance(error, BaseException) and is_unsure(error, UNSURE_ON)
+
+
+def _told(words: Any) -> dict[str, str]:
+    return {"type": "ToolError", "message": str(words)[:4000]}

@@ -11,8 +11,10 @@ from watchfloor.binding import why_not
 from watchfloor.core import Core
 from watchfloor.effects import Call, Flow
 from watchfloor.errors import BindingBroken, OutcomeUnknown, Refused
+from watchfloor.flows.performing import settlement
+from watchfloor.langchain.evidence import of_seen, report
 from watchfloor.langchain.shapes import Answer, Wanted
-from watchfloor.langchain.witness import Sight, handler
+from watchfloor.langchain.witness import Ran, Seen, Sight, handler
 from watchfloor.models import Action, Kind
 from watchfloor.options import ProposalOptions
 from watchfloor.state import RunState
@@ -110,7 +112,7 @@ class Thread:
     def __post_init__(self) -> None:
         if self.config.get("configurable", {}).get("thread_id") is None:
             raise ValueError('config needs {"configurable": {"thread_id": …}}')
-        self.sight = Sight(self.check)
+        self.sight = Sight(self.check, self.ended)
 
     @property
     def id(self) -> str:
@@ -153,8 +155,6 @@ class Thread:
         ticket = self._ticket(tool_call_id, place)
         if ticket is None:
             return
-        if (tool_call_id, place) in self.sight.tools:
-            raise OutcomeUnknown(ticket.action, "its approval was used a moment ago")
         self.run.obey()
         because = why_not(ticket.action, arguments, self.core.on_unbound)
         if tool != ticket.action.tool:
@@ -163,9 +163,30 @@ class Thread:
             raise BindingBroken(ticket.action, because)
         ticket.place = place
 
+    def ended(self, ran: Ran, seen: Seen) -> None:
+        """Right after a tool's body: say how it went at once, however long its graph goes on."""
+        ticket = self._ticket(*ran)
+        if ticket is None:
+            return
+        self.use_up(ticket)
+        body = report(of_seen(seen))
+        if body is not None:
+            self.core.outbox.add(settlement(ticket.action, body, ticket.began))
+            self.end(ticket)
+
+    def use_up(self, ticket: Ticket) -> None:
+        """Its tool call must not be made again, should the graph repeat it."""
+        if ticket.tool_call_id is not None and ticket.place is not None:
+            self.spent[ticket.tool_call_id] = Spent(ticket.action, ticket.place)
+
+    def end(self, ticket: Ticket) -> None:
+        """Its outcome is told."""
+        del self.tickets[ticket.action.id]
+        self.done.add(ticket.action.id)
+
     def _ticket(self, tool_call_id: str, place: str) -> Ticket | None:
         """The approval that was claimed for this call: what was let go ahead is what runs first."""
-        for ticket in self.tickets.values():
+        for ticket in list(self.tickets.values()):
             if ticket.tool_call_id == tool_call_id and ticket.place in (None, place):
                 return ticket
         return None

@@ -29,11 +29,15 @@ class Seen:
     value: Any = None
 
 
+Ended = Callable[[Ran, Seen], None]
+
+
 class Sight:
     """What was seen since it was last cleared."""
 
-    def __init__(self, check: Check) -> None:
+    def __init__(self, check: Check, ended: Ended) -> None:
         self.check = check
+        self.ended = ended
         self.tools: dict[Ran, Seen] = {}
         self.began = False
         """Any node of the graph began."""
@@ -51,7 +55,7 @@ class Sight:
 
     def ends(self, run: Any, output: Any) -> None:
         if run in self._runs:
-            self.tools[self._runs.pop(run)] = Seen("ended", output)
+            self._saw(self._runs.pop(run), Seen("ended", output))
 
     def fails(self, run: Any, error: BaseException) -> None:
         if run not in self._runs:
@@ -60,7 +64,11 @@ class Sight:
         if is_interrupt(error, ()):
             del self.tools[ran]  # it asks something itself, and will begin anew
         else:
-            self.tools[ran] = Seen("failed", error)
+            self._saw(ran, Seen("failed", error))
+
+    def _saw(self, ran: Ran, seen: Seen) -> None:
+        self.tools[ran] = seen
+        self.ended(ran, seen)
 
 
 def handler(sight: Sight) -> BaseCallbackHandler:
