@@ -114,8 +114,8 @@ def test_whatever_is_typed_compiles_or_is_refused_in_a_sentence(when: str) -> No
     except Invalid as refusal:
         refused = refusal
 
-    assert not refused.detail or refused.detail.startswith("Rule “A”")
-    assert refused.detail.endswith((".", "?", ""))
+    assert not refused.detail or refused.detail.startswith("Rule “A”: when")
+    assert not refused.detail or refused.detail.endswith((".", "?"))
 
 
 def test_only_so_many_rules_look_through_lists() -> None:
