@@ -96,11 +96,8 @@ def write(
 
 def lock(policy: Policy, *, by: Person | str) -> Policy:
     """Lock the policy. Raises PermissionDenied when this person may not change it; scripts may."""
-    policy = (
-        Policy.objects.select_for_update(of=("self",))
-        .select_related("team", "agent", "current")
-        .get(pk=policy.pk)
-    )
+    # Without joins: who waited for the lock would get the new row beside the version of the old one, none.
+    policy = Policy.objects.select_for_update().get(pk=policy.pk)
     if isinstance(by, Person) and not by.edits_policy_for(policy.team_id):
         raise PermissionDenied(NOT_YOURS)
     return policy
