@@ -9,8 +9,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
-from agents.models import Action, ActionState, Agent
-from audit.constants import Constant
+from agents.models import Action, Agent
 from people.models import Person
 from reviews.models import Hold
 
@@ -41,21 +40,9 @@ def with_actions(holds: QuerySet[Hold]) -> QuerySet[Hold]:
 def undone(
     holds: QuerySet[Hold], agents: list[UUID], *, after: tuple[datetime, UUID], most: int
 ) -> QuerySet[Hold]:
-    """Those of these holds that were approved for these agents and not begun, oldest first."""
+    """Those of these holds that were approved and not begun, oldest first, among each agent's `most` oldest."""
     ids = RawSQL(OLDEST_OF_EACH_AGENT, (agents, *after, most))
     return with_actions(holds).filter(pk__in=ids).order_by("action__decided_at", "id")
-
-
-def undone_among(
-    holds: QuerySet[Hold], agents: list[UUID], *, after: tuple[datetime, UUID]
-) -> QuerySet[Hold]:
-    """The same, narrowed further: all that is approved is looked through."""
-    at, pk = after
-    ids = Action.objects.filter(agent__in=agents, state=Constant(ActionState.APPROVED))
-    later = ids.exclude(decided_at__lt=at).exclude(decided_at=at, id__lte=pk)
-    return (
-        with_actions(holds).filter(pk__in=later.values("pk")).order_by("action__decided_at", "id")
-    )
 
 
 def agents_of(person: Person) -> list[UUID]:

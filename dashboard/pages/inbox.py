@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -21,6 +21,8 @@ from . import approved, decidable
 from .ids import first_id_at
 
 PAGE = 50
+SEARCHED = 2_000
+"""How many open holds are looked through for those that are one person's to decide."""
 TABS = (
     ("", "All", None),
     ("approvals", "Approvals", HoldKind.APPROVAL),
@@ -132,6 +134,8 @@ def page(person: Person, filters: Filters, query: QueryDict, *, now: datetime) -
         return _decided(person, filters, query.get("before", ""), now)
     if filters.is_undone:
         return _undone(person, filters, query.get("before", ""), now)
+    if filters.for_me:
+        return _mine(person, filters, _uuid(query.get("before")), now)
     holds = filters.apply(rows(person).waiting(), person=person, now=now)
     before = _uuid(query.get("before"))
     if before:
@@ -139,6 +143,20 @@ def page(person: Person, filters: Filters, query: QueryDict, *, now: datetime) -
     found = list(holds.order_by("-id")[: PAGE + 1])
     older = filters.query(before=found[PAGE - 1].pk) if len(found) > PAGE else ""
     return HoldPage(marked(found[:PAGE]), older)
+
+
+def _mine(person: Person, filters: Filters, before: UUID | None, now: datetime) -> HoldPage:
+    """Looked for among the next `SEARCHED` that wait: where hardly any is theirs, the rest is a page further."""
+    waiting = replace(filters, for_me=False).apply(rows(person).waiting(), person=person, now=now)
+    if before:
+        waiting = waiting.filter(id__lt=before)
+    searched = list(waiting.order_by("-id").values_list("pk", flat=True)[:SEARCHED])
+    holds = decidable.by(rows(person).filter(pk__in=searched), person, now=now)
+    found = list(holds.order_by("-id")[: PAGE + 1])
+    last = found[PAGE - 1].pk if len(found) > PAGE else None
+    if last is None and len(searched) == SEARCHED:
+        last = searched[-1]
+    return HoldPage(marked(found[:PAGE]), filters.query(before=last) if last else "")
 
 
 def rows(person: Person) -> Any:
@@ -234,10 +252,8 @@ def _undone(person: Person, filters: Filters, before: str, now: datetime) -> Hol
     after = _cursor(before, (approved.BEGINNING, approved.FIRST_ID))
     holds = filters.apply(rows(person).over(), person=person, now=now)
     agents = [pk for pk in approved.agents_of(person) if filters.agent in (None, pk)]
-    if filters.queue or filters.age:
-        found = list(approved.undone_among(holds, agents, after=after)[: PAGE + 1])
-    else:
-        found = list(approved.undone(holds, agents, after=after, most=PAGE + 1)[: PAGE + 1])
+    most = SEARCHED if filters.queue or filters.age else PAGE + 1
+    found = list(approved.undone(holds, agents, after=after, most=most)[: PAGE + 1])
     last = found[PAGE - 1].action if len(found) > PAGE else None
     cursor = f"{last.decided_at.isoformat()}_{last.pk}" if last and last.decided_at else ""
     return HoldPage(found[:PAGE], filters.query(before=cursor) if cursor else "")

@@ -6,6 +6,7 @@ Everything is looked for among an agent's newest actions, through their index, h
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 
 from agents.models import Action, ActionState
 from audit.constants import Constant
@@ -46,35 +47,40 @@ class Precedent:
 
 
 def precedent(action: Action) -> Precedent:
-    alike = _alike(action)
-    counts = alike.aggregate(
-        total=Count("pk", filter=~Q(decision="")),
-        approved=Count("pk", filter=Q(decision="approved")),
-        edited=Count("pk", filter=Q(decision="edited")),
-        rejected=Count("pk", filter=Q(decision__in=["rejected", "answered", "asked"])),
-        failed=Count("pk", filter=Q(decision__in=["approved", "edited"], state=ActionState.FAILED)),
-    )
-    last = (
-        alike.filter(state=ActionState.SUCCEEDED)
-        .order_by("-id")
-        .only("arguments", "approved_arguments")
-        .first()
-    )
-    told = alike.exclude(decision="").defer(*UNREAD).order_by("-id")[:TOLD]
+    alike = sorted(_alike(action).values_list("pk", "decision", "state"), reverse=True)
+    said = Counter(decision for _, decision, _ in alike if decision)
+    succeeded = next((pk for pk, _, state in alike if state == ActionState.SUCCEEDED), None)
     return Precedent(
-        **counts,
-        last=last.effective_arguments if last else None,
-        told=list(told) if counts["total"] else [],
+        total=said.total(),
+        approved=said["approved"],
+        edited=said["edited"],
+        rejected=said["rejected"] + said["answered"] + said["asked"],
+        failed=sum(d in YES and state == ActionState.FAILED for _, d, state in alike),
+        last=_arguments_of(succeeded) if succeeded else None,
+        told=_told([pk for pk, decision, _ in alike if decision][:TOLD]),
     )
+
+
+YES = ("approved", "edited")
 
 
 def _alike(action: Action) -> QuerySet[Action]:
+    """Not sorted, nor cut: PostgreSQL would walk the whole table for the newest that fits."""
     recent = (
         Action.objects.filter(agent_id=action.agent_id, id__lt=action.pk)
         .order_by("-id")
         .values("pk")[:LOOKED_BACK]
     )
-    return Action.objects.filter(pk__in=recent, tool=action.tool, remembered=None)
+    return Action.objects.filter(pk__in=recent, tool=action.tool, remembered=None).order_by()
+
+
+def _arguments_of(pk: UUID) -> dict[str, Any]:
+    return Action.objects.only("arguments", "approved_arguments").get(pk=pk).effective_arguments
+
+
+def _told(ids: list[UUID]) -> list[Action]:
+    found = Action.objects.filter(pk__in=ids).defer(*UNREAD).in_bulk() if ids else {}
+    return [found[pk] for pk in ids if pk in found]
 
 
 def same_elsewhere(action: Action) -> Action | None:
@@ -151,8 +157,3 @@ def _said(value: Any, calls: int, same: int, kinds: int, highest: Decimal | None
         return f"higher than in the last {calls} calls" if is_highest else ""
     # Where every call has its own value (an order's number), a new one is nothing new.
     return f"new: not once in the last {calls} calls" if kinds <= calls // 2 else ""
-
-
-def hold_of(action: Action) -> UUID:
-    """The hold where it was decided: its own, or that of the request whose answer it got."""
-    return action.remembered_id or action.pk

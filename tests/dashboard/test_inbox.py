@@ -13,6 +13,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from agents.models import Action, Run
 from audit.constants import Constant
+from dashboard.pages import inbox
 from dashboard.pages.inbox import Filters, rows
 from people.models import Delegation, Group, Person, Team
 from reviews.models import Hold, HoldState
@@ -266,6 +267,23 @@ def test_a_stand_ins_list_holds_what_is_the_givers(
     )
 
     assert hold.get_absolute_url() in text(signed_in(otto), "/inbox/?for=me")
+
+
+def test_what_is_mine_is_looked_for_in_stretches(
+    rule: Rule, held: Held, run: Run, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "SEARCHED", 3)
+    mine = hand(run)
+    rule(people=["otto"])
+    for n in range(3):
+        held(arguments={"amount": 80 + n})
+    client = signed_in(ada)
+
+    first = client.get("/inbox/?for=me")
+    older = client.get("/inbox/" + first.context["page"].older)
+
+    assert first.context["holds"] == []
+    assert [hold.pk for hold in older.context["holds"]] == [mine.pk]
 
 
 def test_who_only_reads_has_nothing_to_decide(held: Held, bob: Person) -> None:
