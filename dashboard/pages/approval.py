@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.models import Action, ToolSchema
-from reviews.models import Hold, Queue
+from reviews.models import Hold
 
 from . import form, versions, why
 from .arguments import changes
@@ -48,9 +48,6 @@ def inputs(
     return {
         "form": made,
         "raw": raw if len(raw) <= LONGEST_RAW else "",
-        "queues": Queue.objects.filter(team=hold.team_id)
-        .exclude(pk=hold.queue_id)
-        .values_list("name", flat=True)[:100],
     }
 
 

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404
 
 from agents.models import Action
 from people.models import Person
-from reviews.models import Comment, Hold
+from reviews.models import Comment, Hold, Queue
 
 from .arguments import same
 from .timeline import UNREAD, Step, readable, steps
@@ -20,6 +20,7 @@ LINES_BEFORE = 16
 """How much of a run's story a hold tells; the rest is on the run's page."""
 ROWS_SHOWN = 200
 COMMENTS_SHOWN = 200
+QUEUES_OFFERED = 100
 
 RELATED = ("agent", "queue", "team", "claimed_by", "run", "action", "trip__breaker")
 BULKY = ("payload", "candidate", "run__metadata", "run__output", "trip__evidence") + tuple(
@@ -137,6 +138,12 @@ def attempts(hold: Hold) -> list[Step]:
     else:
         return []
     return steps(reversed(readable(tried).order_by("-id")[:LINES_BEFORE]))
+
+
+def other_queues(hold: Hold) -> list[str]:
+    """Where it could be handed on to."""
+    others = Queue.objects.filter(team=hold.team_id).exclude(pk=hold.queue_id).order_by("name")
+    return list(others.values_list("name", flat=True)[:QUEUES_OFFERED])
 
 
 def comments(hold: Hold) -> list[Comment]:

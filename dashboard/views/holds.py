@@ -61,6 +61,7 @@ def raw(request: Asked, pk: UUID) -> HttpResponse:
         "title": hold.title,
         "reason": hold.reason,
         "arguments": hold.action.arguments if hold.action else None,
+        "candidate": hold.candidate,
         "approved_arguments": hold.action.approved_arguments if hold.action else None,
         "payload": hold.payload,
         "evidence": hold.evidence,
@@ -88,6 +89,8 @@ def _page(
     status = outcome.status if outcome else 200
     wrong = outcome.fields if outcome else {}
     context |= _facts(hold) | _inputs(request, hold, wrong)
+    if hold.is_open and context["may_decide"]:
+        context["queues"] = pages.other_queues(hold)
     return render(request, "hold.html", context, status=status)
 
 
