@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from threading import Lock
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,6 +17,8 @@ from people.rules.calendar import Hours, is_working
 from .rules.policy import Case, Compiled, Ruling, compile_policy, judge_policies
 
 MOST_KEPT = 5_000
+MOST_RULES = 10_000
+"""Over all kept versions. A compiled condition takes some 14 KB."""
 
 UNREADABLE = {
     "tools": ["*"],
@@ -28,7 +32,9 @@ UNREADABLE = {
 }
 """What stands for a version that an older release accepted and this one cannot read: everything is refused."""
 
-_compiled: dict[UUID, Compiled] = {}
+_compiled: OrderedDict[UUID, Compiled] = OrderedDict()
+"""Longest known first; those go first, and are compiled again when they are needed again."""
+_keeping = Lock()
 
 
 class Policies(NamedTuple):
@@ -46,17 +52,31 @@ class Policies(NamedTuple):
         return any(p.uses_working_time for p in (self.team, self.agent) if p is not None)
 
 
-def missing(row: Any) -> list[UUID]:
-    """Versions that facts name and this process has not compiled yet."""
-    return [pk for pk in (row.team_policy, row.policy) if pk is not None and pk not in _compiled]
+def named(row: Any) -> list[UUID]:
+    """The versions that facts name."""
+    return [pk for pk in (row.team_policy, row.policy) if pk is not None]
 
 
-def learn(rows: Iterable[Any]) -> None:
-    """Compile what POLICY_DOCUMENTS answered."""
-    for row in rows:
-        if len(_compiled) >= MOST_KEPT:
-            _compiled.pop(next(iter(_compiled)))
-        _compiled[row.id] = compiled(msgspec.json.decode(row.document))
+def known(row: Any) -> Policies | None:
+    """The policies that facts name, where this process has compiled them already."""
+    found = {pk: _compiled.get(pk) for pk in named(row)}
+    return None if None in found.values() else in_force(row, found)
+
+
+def learn(row: Any, documents: Iterable[Any]) -> Policies:
+    """The policies that facts name, compiled from what POLICY_DOCUMENTS answered, and kept."""
+    made = {found.id: compiled(msgspec.json.decode(found.document)) for found in documents}
+    with _keeping:
+        _compiled.update(made)
+        rules = sum(len(policy.rules) for policy in _compiled.values())
+        while len(_compiled) > len(made) and (len(_compiled) > MOST_KEPT or rules > MOST_RULES):
+            _, gone = _compiled.popitem(last=False)
+            rules -= len(gone.rules)
+    return in_force(row, made)
+
+
+def in_force(row: Any, found: Mapping[UUID, Compiled | None]) -> Policies:
+    return Policies(row.policy_version, found.get(row.team_policy), found.get(row.policy))
 
 
 def compiled(document: dict[str, Any]) -> Compiled:
@@ -64,15 +84,6 @@ def compiled(document: dict[str, Any]) -> Compiled:
         return compile_policy(document)
     except Invalid:
         return compile_policy(UNREADABLE)
-
-
-def in_force(row: Any) -> Policies:
-    """The policies that facts name; everything `missing` was learned before."""
-    return Policies(
-        row.policy_version,
-        None if row.team_policy is None else _compiled[row.team_policy],
-        None if row.policy is None else _compiled[row.policy],
-    )
 
 
 def hours_of(row: Any) -> Hours | None:

@@ -97,9 +97,9 @@ def replayed(action: Any, control: str) -> tuple[Judgement, bytes]:
 
 def policies_of(row: Any) -> tuple[Policies, bool]:
     """The policies that facts name, and whether the team works now."""
-    if wanted := policies.missing(row):
-        policies.learn(every(sql.POLICY_DOCUMENTS, ids=wanted))
-    known = policies.in_force(row)
+    known = policies.known(row) or policies.learn(
+        row, every(sql.POLICY_DOCUMENTS, ids=policies.named(row))
+    )
     if not known.needs_calendar:
         return known, True
     return known, policies.works_at(row.now_at, first(sql.CALENDAR, team=row.team_id))

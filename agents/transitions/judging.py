@@ -29,17 +29,11 @@ class Judged:
     ruling: Ruling
 
 
-def version_of(action: Action) -> str:
-    """The version of the policies in force now."""
-    found = first(IN_FORCE, agent=action.agent_id, team=action.agent.team_id)
-    return str(found.policy_version)
-
-
 def policies_for(action: Action) -> Policies:
     row = first(IN_FORCE, agent=action.agent_id, team=action.agent.team_id)
-    if wanted := policies.missing(row):
-        policies.learn(every(sql.POLICY_DOCUMENTS, ids=wanted))
-    return policies.in_force(row)
+    return policies.known(row) or policies.learn(
+        row, every(sql.POLICY_DOCUMENTS, ids=policies.named(row))
+    )
 
 
 def judge(action: Action, arguments: dict[str, Any], *, amount: Decimal | None) -> Judged:
