@@ -410,7 +410,7 @@ def _is_same(one: Json, other: Json) -> bool:
 
 def _label(value: Json) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+    return text or "(empty)" if len(text) <= 80 else f"{text[:79]}…"
 
 
 OUTDATED = (

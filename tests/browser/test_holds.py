@@ -318,6 +318,10 @@ def test_two_people_and_a_change_between_them(
     expect(second.locator("#standing")).to_contain_text("ada approved this with changes")
     action = desk.read(hold)
     assert (action["decision"], action["arguments"]["amount"]) == ("edited", 70)
+    assert desk.claim(hold, claim_id="c").status_code == 200
+    assert desk.claim(hold, claim_id="another").status_code == 409
+    desk.settle(hold, claim_id="c", result={"paid": 70})
+    expect(second.locator("#standing")).to_contain_text("It succeeded")
 
 
 def test_a_question_and_the_new_version(
