@@ -199,6 +199,24 @@ def test_a_request_that_another_process_is_at_is_not_taken_from_it(
     assert ledger.read_text() == ""
 
 
+def test_one_thread_that_cannot_go_on_keeps_no_other_from_it(
+    client: Client, ada: Person, database: str, ledger: Path
+) -> None:
+    with watched(client, database, ledger) as watch:
+        for name, amount in (("t1", 900), ("t2", 900)):
+            with pytest.raises(StillHeld):
+                watch.invoke(HELLO, {"configurable": {"thread_id": name}}, timeout=0)
+            holds.edit(waiting_hold(), by=ada, arguments={"amount": amount, "order": name})
+        stuck = Action.objects.order_by("id")[0]
+        client.approval(str(stuck.pk)).claim()
+        Action.objects.filter(pk=stuck.pk).update(lease_until=stuck.created_at)
+
+        with pytest.raises(OutcomeUnknown):
+            watch.pick_up()
+
+    assert ledger.read_text() == "900 t2\n"
+
+
 async def test_async_graphs_are_driven_alike(
     connect: Callable[..., AsyncClient], ada: Person, ledger: Path
 ) -> None:

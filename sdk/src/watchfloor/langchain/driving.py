@@ -93,10 +93,10 @@ def _run(thread: Thread, given: Any) -> Flow[Any]:
     try:
         output = yield from thread.invoke(given)
     except Exception as error:
+        yield from _told(thread)
         yield from _after_error(thread, error)
         raise
-    finally:
-        yield from _told(thread)
+    yield from _told(thread)
     snapshot = yield from thread.snapshot()
     for ticket in list(thread.tickets.values()):
         yield from close(thread, ticket, evidence(thread, ticket, snapshot))
@@ -151,6 +151,8 @@ def _continue(thread: Thread) -> Flow[Any]:
     """Go on where the thread stands. What was approved behind the last answered question is claimed
     now; what was begun must not be done again."""
     snapshot = yield from thread.snapshot()
+    if not snapshot.next:
+        return snapshot.values
     asks = bool(questions_of(snapshot))
     entry = (yield from pending(thread)).get(thread.id, {"asked": {}})
     for name, told in entry["asked"].items():

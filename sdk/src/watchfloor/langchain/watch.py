@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from watchfloor.async_run import AsyncRun
+from watchfloor.core import logger
 from watchfloor.effects import Flow
-from watchfloor.errors import Conflict, StillHeld
+from watchfloor.errors import Conflict, StillHeld, Stopped
 from watchfloor.langchain.driving import drive
 from watchfloor.langchain.pending import pending
 from watchfloor.langchain.shapes import Wanted
@@ -51,18 +52,25 @@ class _Base:
         )  # fmt: skip
 
     def _pick_up(self, timeout: float, options: Mapping[str, Any]) -> Flow[dict[str, Any]]:
-        """Continue every thread of the run as far as people have decided."""
+        """Continue every thread of the run as far as people have decided. What goes wrong with one of
+        them is raised once the others had their turn."""
         seen = self._thread({"configurable": {"thread_id": ""}}, {})
         went_on: dict[str, Any] = {}
+        wrong: list[Exception] = []
         for thread_id, entry in (yield from pending(seen)).items():
             thread = self._thread({"configurable": dict(entry["place"])}, options)
             try:
                 went_on[thread_id] = yield from drive(thread, None, timeout)
             except StillHeld:
                 continue
-            except Conflict as error:
-                if error.code != "already_claimed":
-                    raise
+            except Stopped:
+                raise
+            except Exception as error:
+                if not (isinstance(error, Conflict) and error.code == "already_claimed"):
+                    logger.warning("thread %s could not be continued: %r", thread_id, error)
+                    wrong.append(error)
+        if wrong:
+            raise wrong[0]
         return went_on
 
 
