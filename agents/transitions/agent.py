@@ -140,13 +140,21 @@ def describe(agent: Agent, tool: str, schema: dict[str, Any]) -> None:
 
 @transaction.atomic
 def move(agent: Agent, *, to: str, by: Recordable | str) -> Agent:
-    """Say in which environment it acts. People say so, never the agent: policies may depend on it."""
+    """Say in which environment it acts. People say so, never the agent: policies may depend on it.
+
+    So its policy gets a new version: what was allowed or approved before is judged again before it begins.
+    """
     to = to.strip()
     if not 0 < len(to) <= LONGEST_ENVIRONMENT:
         raise Invalid(f"An environment's name has 1 to {LONGEST_ENVIRONMENT} characters.")
     agent = Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
     before, agent.environment = agent.environment, to
+    if before == to:
+        return agent
     agent.save(update_fields=["environment"])
+    own = policies.lock(policies.of_agent(agent), by="")
+    if own.current is not None:
+        policies.write(own, own.document, by=by, why=f"Moved from {before} to {to}.")
     record(
         "agent.moved",
         actor=by,
