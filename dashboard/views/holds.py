@@ -157,7 +157,11 @@ def _story(request: Asked, hold: Hold) -> dict[str, Any]:
     return {"hold": hold, "story": pages.story(hold)}
 
 
-PARTS = {"standing": _standing, "yes": _standing, "story": _story, "talk": _talk}
+def _amount(request: Asked, hold: Hold) -> dict[str, Any]:
+    return {"hold": hold}
+
+
+PARTS = {"amount": _amount, "standing": _standing, "yes": _standing, "story": _story, "talk": _talk}
 
 
 # -- answering -------------------------------------------------------------------------------------

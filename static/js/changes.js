@@ -90,6 +90,14 @@ document.addEventListener("htmx:after:swap", (event) => {
   }
 });
 
+// A refusal is out of date once somebody else has decided: who and when stands in its place.
+let isOpen = document.querySelector("[data-standing=open]") !== null;
+document.addEventListener("htmx:after:swap", (event) => {
+  if (!isOpen || !document.querySelector("[data-standing=over]")) return;
+  isOpen = false;
+  if (event.detail?.ctx?.target?.id !== "problem") document.getElementById("problem")?.replaceChildren();
+});
+
 // When the buttons leave because it is decided, the keyboard goes to who decided and when.
 document.addEventListener("htmx:after:swap", () => {
   const standing = document.querySelector("[data-standing=over]");

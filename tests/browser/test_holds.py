@@ -165,8 +165,17 @@ def test_claiming_is_seen_by_the_other(held: str, ada: Person, otto: Person, loo
 
     expect(first.locator("#standing")).to_contain_text("You have this")
     expect(second.locator("#standing")).to_contain_text("ada has this")
+    expect(second.locator("#yes")).to_contain_text("While ada has this, nobody else answers it")
     second.keyboard.press("a")
+    second.keyboard.press("r")
+    second.get_by_label("Why not?").fill("No.")
+    second.get_by_role("button", name="Reject ").click()
     expect(second.locator("#problem")).to_contain_text("ada has this.")
+
+    first.keyboard.press("a")
+
+    expect(second.locator("#standing")).to_contain_text("ada approved this")
+    expect(second.locator("#problem")).to_be_empty()
 
 
 def test_a_loop_is_stopped_explained_changed_and_resumed(

@@ -195,7 +195,9 @@ def test_a_number_that_cannot_be_meant_is_named_and_nothing_changes(
     ask: Ask, ada: Person, typed: str
 ) -> None:
     hold = ask(arguments={"amount": 5})
-    answer = sign_in(ada).post(f"/holds/{hold.pk}/edit/", {name_of(("amount",)): typed, "note": "mine"})
+    answer = sign_in(ada).post(
+        f"/holds/{hold.pk}/edit/", {name_of(("amount",)): typed, "note": "mine"}
+    )
 
     assert answer.status_code == 422
     page = answer.content.decode()
@@ -274,6 +276,27 @@ def test_htmx_is_answered_quickly_and_then_reads_how_it_stands(
     assert "<html" not in part
 
 
+def test_what_is_at_stake_follows_the_request(approval: Hold, ada: Person) -> None:
+    client = sign_in(ada)
+    Hold.objects.filter(pk=approval.pk).update(amount="40.00", currency="USD")
+
+    part = client.get(f"{approval.get_absolute_url()}?region=amount").content.decode()
+
+    assert "$40" in part
+    assert "<html" not in part
+
+
+def test_claimed_by_another_there_is_no_button_that_fails(
+    approval: Hold, ada: Person, otto: Person
+) -> None:
+    sign_in(ada).post(f"/holds/{approval.pk}/claim/")
+
+    yes = sign_in(otto).get(f"{approval.get_absolute_url()}?region=yes").content.decode()
+
+    assert "While ada has this, nobody else answers it" in yes
+    assert "<button" not in yes
+
+
 def test_claim_and_release(approval: Hold, ada: Person, otto: Person) -> None:
     mine, others = sign_in(ada), sign_in(otto)
     mine.post(f"/holds/{approval.pk}/claim/")
@@ -322,7 +345,11 @@ def test_terminate_ends_its_runs(stopped: Hold, run: Run, ada: Person) -> None:
 
 
 def test_resolve_takes_corrected_and_added_values(review: Hold, ada: Person) -> None:
-    form = {name_of(("text",), "payload"): "where is my card", "new_key": "category", "new_value": "card_arrival"}
+    form = {
+        name_of(("text",), "payload"): "where is my card",
+        "new_key": "category",
+        "new_value": "card_arrival",
+    }
     sign_in(ada).post(f"/holds/{review.pk}/resolve/", form)
 
     review.refresh_from_db()
