@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -108,7 +108,7 @@ def add(request: Asked) -> HttpResponse:
     except ValueError:
         return redirect("policies")
     if not request.user.sees(team.pk):
-        return redirect("policies")
+        raise Http404
     if not request.user.edits_policy_for(team.pk):
         raise PermissionDenied(transitions.NOT_YOURS)
     return redirect("policy-edit", transitions.of_team(team).pk)

@@ -321,7 +321,7 @@ def test_the_list_and_its_button_for_every_person(
 
     assert (f"/policies/{policy.pk}/" in page) is (who != "eve")
     assert ("All agents of support" in page) is (WRITE in PEOPLE[who])
-    assert added.status_code == (302 if WRITE in PEOPLE[who] or who == "eve" else 403)
+    assert added.status_code == (302 if WRITE in PEOPLE[who] else 404 if who == "eve" else 403)
     assert Policy.objects.filter(team=support, agent=None).exists() is (WRITE in PEOPLE[who])
 
 
