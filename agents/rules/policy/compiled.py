@@ -68,7 +68,10 @@ class Compiled:
         return "working_time" in self.variables
 
     def may_use(self, tool: str) -> bool:
-        return tool in self._exact_tools or any(patterns.fits(g, tool) for g in self._tool_globs)
+        """Listed, by its name or a pattern; a name that no rule could write never is."""
+        return patterns.can_be_named(tool) and (
+            tool in self._exact_tools or any(patterns.fits(g, tool) for g in self._tool_globs)
+        )
 
     def judge(self, case: Case) -> Ruling:
         """The first rule that matches decides; none: allow. Never raises.

@@ -9,6 +9,11 @@ def is_glob(pattern: str) -> bool:
     return ANY in pattern
 
 
+def can_be_named(tool: str) -> bool:
+    """Whether a rule could name it: one with characters that cannot be seen only looks like what rules name."""
+    return tool.isprintable() and tool == tool.strip()
+
+
 def fits(pattern: str, tool: str) -> bool:
     """`mail.*` fits `mail.read`. Linear in both, whatever an agent calls its tool."""
     if ANY not in pattern:
