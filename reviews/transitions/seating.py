@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
@@ -67,14 +69,20 @@ def is_theirs(hold: Hold, person: Person | Seat) -> bool:
         return False
     if isinstance(person, Seat):
         person = Person.objects.only("name", "email").get(pk=person.id)
-    return asked_for in {name.casefold() for name in (person.name, person.email) if name}
+    return asked_for in {comparable(name) for name in (person.name, person.email) if name}
 
 
 def wish_of(hold: Hold) -> str:
     """For whom it was asked, in a form that can be compared: a name or an address, as agents write them."""
     if hold.kind != HoldKind.APPROVAL or hold.action is None:
         return ""
-    return hold.action.on_behalf_of.strip().casefold().removeprefix("person:").strip()
+    return comparable(hold.action.on_behalf_of).removeprefix("person:").strip()
+
+
+def comparable(name: str) -> str:
+    """Equal for names that read alike: however letters are composed, and with nothing hidden in them."""
+    seen = "".join(c for c in name if unicodedata.category(c) not in ("Cc", "Cf"))
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold()).strip()
 
 
 def who(hold: Hold) -> str:
