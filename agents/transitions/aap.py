@@ -156,6 +156,8 @@ def approved_edit(request: AAPRequest, run: Run) -> Action | None:
         decision="edited",
         expires_at__gt=timezone.now(),
         aap_requests__status=AAPStatus.DENIED,
+        aap_requests__tool=request.tool,
+        aap_requests__server=request.server,
     ).exclude(aap_requests__status=AAPStatus.APPROVED)
     return next((x for x in given if canonical(x.approved_arguments) == wanted), None)
 

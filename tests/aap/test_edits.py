@@ -7,8 +7,9 @@ import json
 import pytest
 from agentapprovalprotocol import Client, ConflictError
 
-from agents.models import Action
+from agents.models import Action, Agent
 from agents.models.aap import AAPRequest
+from agents.transitions import policy as policies
 from people.models import Person
 from reviews.models import Hold
 from reviews.transitions import hold as holds
@@ -79,3 +80,20 @@ def test_numbers_that_nobody_changed_stay_exact(client: Client, ada: Person) -> 
     wanted = json.loads(note[note.index("{") :])
     assert wanted == {"amount": 60, "account": big}
     assert client.create({**REFUND, "arguments": wanted}, "2").status == "approved"
+
+
+def test_the_yes_is_for_the_tool_of_that_server(client: Client, ada: Person) -> None:
+    """`a.b` + `c` and `a` + `b.c` read alike, and are two tools of two servers."""
+    document = {"tools": ["*"], "rules": [{"name": "Ask", "then": "approve"}]}
+    policies.write(policies.of_agent(Agent.objects.get()), document, by="test", why="")
+    first = client.create({**REFUND, "server": "shop.refund", "tool": "issue"}, "1")
+    holds.edit(hold_of(first.id), by=ada, arguments=LESS)
+
+    other = client.create(
+        {**REFUND, "server": "shop", "tool": "refund.issue", "arguments": LESS}, "2"
+    )
+    same = client.create(
+        {**REFUND, "server": "shop.refund", "tool": "issue", "arguments": LESS}, "3"
+    )
+
+    assert (other.status, same.status) == ("pending", "approved")
