@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -46,8 +46,10 @@ def hold(request: Asked, pk: UUID) -> HttpResponse:
     if region == "what":
         found = pages.whole(pk, request.user)
         return render(request, "hold.html#what", _standing(request, found) | _facts(found))
-    if region not in PARTS:
+    if region is None:
         return _page(request, pages.whole(pk, request.user))
+    if region not in PARTS:  # a page within a page would be worse than one that is not read again
+        raise Http404("There is no such region")
     context = PARTS[region](request, pages.standing(pk, request.user))
     return render(request, f"hold.html#{region}", context)
 

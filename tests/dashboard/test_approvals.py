@@ -539,11 +539,15 @@ def test_told_again_by_whom(
     assert post(request.getfixturevalue(who), hold, "redeliver").status_code == status
 
 
-@pytest.mark.parametrize("region", ["standing", "what", "yes", "story", "talk"])
+@pytest.mark.parametrize("region", ["standing", "what", "yes", "story", "talk", "amount"])
 def test_strangers_read_no_region(region: str, held: Held, eve: Person) -> None:
     hold = held()
 
     assert sign_in(eve).get(f"{hold.get_absolute_url()}?region={region}").status_code == 404
+
+
+def test_a_region_that_is_none_is_no_page(held: Held, ada: Person) -> None:
+    assert sign_in(ada).get(f"{held().get_absolute_url()}?region=x").status_code == 404
 
 
 def test_the_whole_page_costs_the_same_however_much_was_said(
