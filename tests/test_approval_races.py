@@ -198,6 +198,52 @@ def bound(action: Action) -> bytes:
     )
 
 
+def test_thirty_identical_requests_under_thirty_names_are_one(door: Door) -> None:
+    answers = at_once(
+        *[
+            lambda n=n: door.propose(f"{n}", "refund.issue", arguments={"amount": 80})
+            for n in range(30)
+        ]
+    )
+
+    told = [a.json() for a in answers]
+    assert Counter(t["admission"] for t in told) == {"held": 1, "replayed": 29}
+    assert Hold.objects.count() == Action.objects.count() == 1
+
+
+def test_a_rejection_and_a_stampede_of_the_same_leave_nothing_waiting(
+    door: Door, ada: Person
+) -> None:
+    """Whoever came too early shares the answer, whoever came too late gets it from memory."""
+    first = door.propose("first", "refund.issue", arguments={"amount": 80}).json()["action"]["id"]
+
+    answers = at_once(
+        lambda: holds.reject(UUID(first), by=ada, note="No."),
+        *[
+            lambda n=n: door.propose(f"{n}", "refund.issue", arguments={"amount": 80})
+            for n in range(4)
+        ],
+    )
+
+    assert {a.json()["admission"] for a in answers[1:]} <= {"replayed", "denied"}
+    assert {door.read(a.json()["action"]["id"])["message"] for a in answers[1:]} == {"No."}
+    assert not Hold.objects.waiting().exists()
+
+
+def test_one_person_at_ten_windows_has_one_vote(
+    knock: Callable[..., Door], support: Team, ada: Person
+) -> None:
+    agent, key = agents.create("desk", team=support, by="test", rules=RULES)
+    door = knock(key, runs.start(agent, name="nightly")[0])
+    hold = UUID(door.propose("1", "trade", arguments={}).json()["action"]["id"])
+
+    answers = at_once(*[lambda: holds.approve(hold, by=ada) for _ in range(10)])
+
+    assert sum(isinstance(a, Conflict) for a in answers) == 9
+    assert Vote.objects.count() == 1
+    assert Hold.objects.get().is_open
+
+
 # -- policies that change meanwhile
 
 

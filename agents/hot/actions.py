@@ -31,7 +31,7 @@ from .pool import first, in_django, one, pool, transaction
 
 
 async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement, bytes]:
-    """Admit, deny, replay or put off; what needs a person goes to the ordinary verb."""
+    """Admit, deny, replay or put off; what needs a person, or answers one, goes to the ordinary verb."""
     request = proposed.request
     asked = {
         "key": key,
@@ -41,7 +41,7 @@ async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement,
         "item": proposed.item,
         "tool": request.tool,
     }
-    answer = None
+    answer, careful = None, False
     async with transaction() as conn:
         row = checked_run(await first(conn, sql.ADMISSION_FACTS, asked))
         weighed = weigh_proposal(row, proposed, run, *await policies_of(conn, row))
@@ -50,9 +50,10 @@ async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement,
             answer = await conn.execute(sql.ACTION_JSON, {"action": weighed.action})
         else:
             judgement = weighed.judgement
-            if weighed.params is not None and not judgement.needs_care:
+            careful = judgement.needs_care or request.revises is not None
+            if weighed.params is not None and not careful:
                 answer = await conn.execute(weighed.statement, weighed.params)
-    if judgement.needs_care:
+    if careful:
         return await in_django(verbs.propose, key, run, proposed)
     action = await text(answer) if answer is not None else None
     if action is not None and judgement is not REPLAYED:

@@ -81,6 +81,8 @@ def propose(
             return replayed(twin, row.control)
         judgement, told = asking.ask(row, proposed, weighed)
     elif weighed.params is not None:
+        if judgement.admission == "allowed" and request.revises is not None:
+            weighed.params["revises"] = asking.asked_about(row, proposed, run_id)
         told = first(weighed.statement, **weighed.params)[0]
         if judgement.probe is not None:
             probation.lease_probe(judgement.probe)

@@ -22,6 +22,7 @@ from people.models import Person, Team
 from reviews.models import Hold
 from reviews.tasks import sweep
 from reviews.transitions import hold as holds
+from tests.cast import Door
 
 from .conftest import Ask, Rule
 
@@ -147,6 +148,28 @@ def test_a_request_has_one_next_version(asked: Asked, ask: Ask) -> None:
     with pytest.raises(IntegrityError, match="request_has_one_next_version"), transaction.atomic():
         Action.objects.filter(pk=third["id"]).update(revises=first)
     assert Action.objects.get(revises=first).pk.hex == second["action"]["id"].replace("-", "")
+
+
+def test_a_new_version_that_needs_no_person_answers_the_question(asked: Asked, ask: Ask) -> None:
+    first = asked()
+
+    told = ask(arguments={"amount": 40}, revises=str(first.pk))
+
+    assert (told["admission"], told["action"]["revises"]) == ("allowed", str(first.pk))
+    with pytest.raises(Invalid, match="revises"):
+        ask(arguments={"amount": 41}, revises=str(first.pk))
+
+
+def test_the_hot_door_keeps_what_a_call_answers(door: Door, ada: Person) -> None:
+    first = door.propose("1", "refund.issue", arguments={"amount": 80}).json()["action"]["id"]
+    holds.ask(Hold.objects.get(pk=first), by=ada, note="Why so much?")
+
+    told = door.propose("2", "refund.issue", arguments={"amount": 40}, revises=first)
+    wrong = door.propose("3", "refund.issue", arguments={"amount": 41}, revises=first)
+
+    assert told.json()["action"]["revises"] == first
+    assert told.json()["admission"] == "allowed"
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid")
 
 
 def test_questions_form_a_chain(asked: Asked) -> None:
