@@ -13,7 +13,7 @@ from people import step_up
 from people.models import Person
 from people.seats import Seat, seats
 
-from ..models import Hold, HoldKind
+from ..models import Hold, HoldKind, Vote
 
 
 class StepUp(Refused):
@@ -40,15 +40,26 @@ def seat_for(hold: Hold, by: Person) -> Seat | Person:
     if anyone and by.decides_for(hold.team_id):
         return by
     for seat in seats(by, timezone.now()):
-        if not seat.decides_for(hold.team_id) or is_theirs(hold, seat):
-            continue
-        if (
-            anyone
-            or seat.name in requirement.people
-            or seat.is_in(hold.team_id, requirement.groups)
-        ):
+        if is_asked(hold, seat) and not is_theirs(hold, seat):
             return seat
     raise PermissionDenied(f"This needs the approval of {who(hold)}.")
+
+
+def is_asked(hold: Hold, seat: Seat) -> bool:
+    """Whether a yes from this seat is one of those that are needed."""
+    requirement = hold.requirement
+    return seat.decides_for(hold.team_id) and (
+        (not requirement.groups and not requirement.people)
+        or seat.name in requirement.people
+        or seat.is_in(hold.team_id, requirement.groups)
+    )
+
+
+def still_counts(hold: Hold, vote: Vote) -> bool:
+    """Whether a yes could still be given: its person is there, and the seat has its right. Being back takes nothing away."""
+    own = next((seat for seat in seats(vote.seat, timezone.now()) if seat.id == vote.seat_id), None)
+    is_there = vote.person.is_active and vote.person.sees(hold.team_id)
+    return is_there and own is not None and is_asked(hold, own)
 
 
 def obstacle(hold: Hold, by: Person) -> str:

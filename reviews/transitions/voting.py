@@ -93,6 +93,7 @@ def vote(hold: Hold, *, by: Person, seat: UUID, note: str) -> Hold:
     assert hold.action is not None
     if len(note) > LONGEST_NOTE:
         raise Invalid(f"A note may have {LONGEST_NOTE:,} characters.")
+    lapsed = dismiss_lapsed(hold)
     refuse_twice(hold, by, seat)
     digest = actions.binding(hold.action, hold.arguments)
     now = timezone.now()
@@ -102,9 +103,11 @@ def vote(hold: Hold, *, by: Person, seat: UUID, note: str) -> Hold:
             [new_id(), hold.pk, by.pk, seat, hold.revision, digest, note, now, hold.pk],
         )
         (given,) = cursor.fetchone()
-    facts = {"revision": hold.revision, "digest": digest.hex(), "votes": given}
+    facts: dict[str, Any] = {"revision": hold.revision, "digest": digest.hex(), "votes": given}
     if seat != by.pk:
         facts["seat"] = str(seat)
+    if lapsed:
+        facts["lapsed"] = lapsed
     if given < hold.votes_needed:
         return voted(hold, by=by, note=note, facts=facts | {"needed": hold.votes_needed})
     edited = hold.candidate is not None
@@ -168,6 +171,17 @@ def judge_again(hold: Hold, arguments: dict[str, Any]) -> None:
 def dismiss(hold: Hold) -> int:
     """Votes for what is no longer asked count no more. Returns how many."""
     return Vote.objects.filter(hold=hold).standing().update(dismissed_at=timezone.now())
+
+
+def dismiss_lapsed(hold: Hold) -> list[str]:
+    """Votes of those who lost the right since count no more. Returns whose they are."""
+    if hold.votes_needed == 1:
+        return []
+    standing = Vote.objects.filter(hold=hold).standing().select_related("person", "seat")
+    lapsed = [one for one in standing if not seating.still_counts(hold, one)]
+    ids = [one.pk for one in lapsed]
+    Vote.objects.filter(pk__in=ids).update(dismissed_at=timezone.now())
+    return [one.person.name for one in lapsed]
 
 
 def fitting(hold: Hold, arguments: dict[str, Any]) -> None:
