@@ -67,7 +67,12 @@ def _links(request: HttpRequest) -> list[Link]:
     match = request.resolver_match
     here = match.url_name if match else ""
     here = BELONGS.get(str(here).split("-")[0], here)
-    return [Link(n, word, icon, key, reverse(n), n == here) for n, word, icon, key in ROOMS]
+    hidden = () if request.user.reads_record else ("record",)  # type: ignore[union-attr]
+    return [
+        Link(n, word, icon, key, reverse(n), n == here)
+        for n, word, icon, key in ROOMS
+        if n not in hidden
+    ]
 
 
 def _roles(request: HttpRequest) -> str:

@@ -24,12 +24,15 @@ NOUNS = (
     ("agent.", "Agents"),
     ("run.", "Runs"),
     ("key.", "Keys"),
+    ("policy.", "Policies"),
     ("version.", "Versions"),
     ("person.", "People"),
     ("group.", "Groups"),
     ("delegation.", "Stand-ins"),
     ("calendar.", "Working hours"),
     ("token.", "Personal tokens"),
+    ("endpoint.", "Webhooks"),
+    ("provisioner.", "Provisioners"),
 )
 COLUMNS = ("id", "at", "kind", "actor", "about", "summary", "agent", "run", "data")
 AGENTS_OFFERED = 200

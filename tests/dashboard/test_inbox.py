@@ -432,6 +432,14 @@ def test_what_is_refused_is_told_and_the_rest_is_done(lead: Client, otto: Person
     assert taken.is_open
 
 
+def test_those_who_only_read_have_nothing_to_press(bob: Person, lead: Client, run: Run) -> None:
+    hand(run)
+
+    assert "claim_one" in text(lead)
+    assert "claim_one" not in text(signed_in(bob))
+    assert "hold-box" not in text(signed_in(bob))
+
+
 def test_those_who_only_read_are_told_so(bob: Person, run: Run) -> None:
     hold = hand(run)
 

@@ -43,6 +43,16 @@ def test_roles_that_do_not_read_the_record_find_nothing(
     assert sign_in(iris).get(address).status_code == 200
 
 
+def test_no_room_is_offered_that_is_not_theirs(bob: Person, iris: Person) -> None:
+    assert 'href="/record/"' not in sign_in(bob).get("/").content.decode()
+    assert 'href="/record/"' in sign_in(iris).get("/").content.decode()
+
+
+@pytest.mark.parametrize("noun", ["policy.", "endpoint.", "provisioner."])
+def test_every_kind_can_be_asked_for_by_name(scout: Agent, iris: Person, noun: str) -> None:
+    assert f'value="{noun}"' in sign_in(iris).get("/record/").content.decode()
+
+
 def test_one_reads_only_of_teams_in_which_ones_role_reads(
     scout: Agent, bob: Person, eve: Person
 ) -> None:
