@@ -426,7 +426,7 @@ def test_like_this_before_tells_who_decided_and_what_came_of_it(
 
     shown = page(ada, held(arguments={"amount": 5000}))
 
-    assert "5 answered: 4 approved, 0 edited, 1 refused; none failed afterwards" in shown
+    assert "5 answered: 4 approved, 0 edited, 1 not approved; none failed afterwards" in shown
     assert "Rejected by otto" in shown
     assert "Never again." in shown
     assert "was 83" in shown.replace('<bdi class="untrusted-line">', "").replace("</bdi>", "")
