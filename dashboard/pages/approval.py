@@ -9,7 +9,7 @@ from typing import Any
 from agents.models import Action, ToolSchema
 from reviews.models import Hold
 
-from . import form, versions, why
+from . import form, typed, versions, why
 from .arguments import changes
 from .hold import rows
 from .precedent import news, precedent, same_elsewhere
@@ -43,7 +43,7 @@ def inputs(
         return {}
     made = form_of(hold, action)
     if wrong or any(one.name in posted for one in made.inputs):
-        made = form.retyped(made, posted, wrong)
+        made = typed.retyped(made, posted, wrong)
     raw = json.dumps(hold.arguments, indent=2, ensure_ascii=False)
     return {
         "form": made,

@@ -1,4 +1,4 @@
-"""A form made of arguments and what their tool's schema says of them, and arguments made of what was typed.
+"""A form made of arguments and what their tool's schema says of them; `typed.py` reads it.
 
 What nobody touched stays exactly as it was, whatever the schema says of it: an input that comes back with the
 text it was shown with gives its value back, of the same JSON type. Inputs are named by a digest of their path,
@@ -16,16 +16,13 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from audit.errors import Invalid
-
-from .arguments import EDITABLE_LENGTH, FIELDS_SHOWN, LARGEST_EXACT, number, parse, same
+from .arguments import EDITABLE_LENGTH, FIELDS_SHOWN, LARGEST_EXACT, same
 from .shape import UNKNOWN, Shape, shape_of
 
 Json = Any
 type Path = tuple[str, ...]
 
 LONGEST_LINE = 60
-LONGEST_SENTENCE = 300
 
 # What browsers carry through their own inputs unharmed; they empty an input whose value they cannot read.
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -34,7 +31,6 @@ EMAIL = re.compile(r"[a-zA-Z0-9.+_-]{1,64}@(?:[a-zA-Z0-9]{1,60}[.-])*[a-zA-Z]{2,
 ADDRESS = re.compile(
     r"https?://(?:[a-zA-Z0-9]{1,60}[.-])*[a-zA-Z]{2,20}(?::\d{1,4})?(?:[/?#][!-~]*)?"
 )
-PROPERTY = re.compile(r'"(.*)" is a required property')
 
 
 class Absent:
@@ -344,9 +340,9 @@ def _fitting(value: Json, shape: Shape) -> tuple[str, str] | None:
             return "number", json.dumps(value)
         case "integer", int() if _is_number(value):
             return "integer", json.dumps(value)
-        case "date", str() if DAY.fullmatch(value) and _is_moment(value, value):
+        case "date", str() if DAY.fullmatch(value) and is_moment(value, value):
             return "date", value
-        case "moment", str() if MOMENT.fullmatch(value) and _is_moment(value, value):
+        case "moment", str() if MOMENT.fullmatch(value) and is_moment(value, value):
             return "moment", value
         case "email", str() if EMAIL.fullmatch(value):
             return "email", value
@@ -390,13 +386,13 @@ def _select(made: Input) -> Input:
         choices: list[Option] = [Option("true", True, "yes"), Option("false", False, "no")]
     else:
         choices = [
-            Option(_digest(value), value, title or _label(value)) for value, title in shape.choices
+            Option(_digest(value), value, title or label(value)) for value, title in shape.choices
         ]
     if shape.nullable or made.value is None:
         choices.append(Option("null", None, "nothing (null)"))
     chosen = next((o.key for o in choices if _is_same(o.value, made.value)), "")
     if made.value is not ABSENT and not chosen:
-        choices.insert(0, Option("as-it-is", made.value, f"{_label(made.value)} (no choice of it)"))
+        choices.insert(0, Option("as-it-is", made.value, f"{label(made.value)} (no choice of it)"))
         chosen = "as-it-is"
     if made.value is ABSENT or (not made.required and shape.kind):
         choices.insert(0, Option("", ABSENT, "not given"))
@@ -408,76 +404,12 @@ def _is_same(one: Json, other: Json) -> bool:
     return type(one) is type(other) and one is not ABSENT and same(one, other)
 
 
-def _label(value: Json) -> str:
+def label(value: Json) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text or "(empty)" if len(text) <= 80 else f"{text[:79]}…"
 
 
-OUTDATED = (
-    "The tool describes its arguments differently by now. Open this page again before you edit."
-)
-
-
-# -- reading it ------------------------------------------------------------------------------------
-
-
-def read(
-    form: Form, arguments: Mapping[str, Json], posted: Mapping[str, str]
-) -> tuple[dict[str, Json], dict[str, str]]:
-    """The arguments as they were typed, and what cannot be meant: a sentence for each dotted path."""
-    result = dict(arguments)
-    wrong: dict[str, str] = {}
-    names = {one.name for one in form.inputs}
-    if any(name.startswith(f"{form.prefix}-") and name not in names for name in posted):
-        # Never drop what somebody typed: the rest would be approved as if they had wanted it so.
-        return result, {"arguments": OUTDATED}
-    for one in form.inputs:
-        if one.kind == "fixed" or one.name not in posted:
-            continue
-        try:
-            value = value_of(one, posted[one.name])
-        except Invalid as error:
-            wrong[".".join(one.path)] = error.detail
-            continue
-        if value is not one.value:
-            _put(result, one.path, value)
-    return result, wrong
-
-
-def _put(result: dict[str, Json], path: Path, value: Json) -> None:
-    *way, key = path
-    here = result
-    for step in way:
-        here[step] = dict(here[step]) if isinstance(here.get(step), dict) else {}
-        here = here[step]
-    if value is ABSENT:
-        here.pop(key, None)
-    else:
-        here[key] = value
-
-
-def value_of(one: Input, text: str) -> Json:
-    """What an input's text means; the very value it was made of when nobody changed it. Raises Invalid."""
-    text = plain(text)
-    if text == plain(one.text) or (one.kind == "moment" and _is_moment(text, one.text)):
-        return one.value
-    if one.options:
-        chosen = next((option for option in one.options if option.key == text), None)
-        if chosen is None:
-            raise Invalid(f"“{one.key}” is none of its choices.")
-        return chosen.value
-    if not text.strip() and one.kind not in ("line", "text"):
-        return _emptied(one)
-    match one.kind:
-        case "number" | "integer":
-            return number(text.strip(), name=one.key)
-        case "json":
-            return parse(text, name=one.key)
-        case "list":
-            return [_item(one, line.strip()) for line in text.split("\n") if line.strip()]
-        case "moment":
-            return _written(one, text)
-    return text
+# -- texts that mean the same ------------------------------------------------------------------------
 
 
 def plain(text: str) -> str:
@@ -485,86 +417,14 @@ def plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _emptied(one: Input) -> Json:
-    """What an input means that was emptied."""
-    if one.kind == "list":
-        return []
-    if one.shape.nullable:
-        return None
-    if one.shape.kind and not one.required:
-        return ABSENT
-    if one.kind in ("date", "moment"):
-        raise Invalid(f"“{one.key}” must be a date.")
-    if one.kind in TEXTS:
-        return ""
-    if one.kind == "json":
-        return parse("", name=one.key)
-    return number("", name=one.key)
-
-
-def _item(one: Input, line: str) -> Json:
-    item = one.shape.item
-    return line if item is None or item.kind == "line" else number(line, name=one.key)
-
-
-def _when(text: str) -> datetime | None:
+def when(text: str) -> datetime | None:
     try:
         return None if "T24" in text else datetime.fromisoformat(text)
     except ValueError:
         return None
 
 
-def _is_moment(text: str, other: str) -> bool:
+def is_moment(text: str, other: str) -> bool:
     """The same time. Browsers leave out seconds that are zero."""
-    one = _when(text)
-    return one is not None and one.year >= 1000 and one == _when(other)
-
-
-def _written(one: Input, text: str) -> str:
-    at = _when(text.strip())
-    if at is None or at.tzinfo is not None:
-        raise Invalid(f"“{one.key}” must be a date and time such as 2026-01-31T10:00.")
-    return f"{at:%Y-%m-%dT%H:%M:%S}{one.zone}"
-
-
-# -- showing it again ------------------------------------------------------------------------------
-
-
-def retyped(form: Form, posted: Mapping[str, str], wrong: Mapping[str, str]) -> Form:
-    """The same form with what was typed in it, each error beside its field, and the others above all."""
-    errors = {path: _sentence(text) for path, text in wrong.items()}
-    taken: set[str] = set()
-
-    def again(one: Input) -> Input:
-        typed = plain(posted[one.name]) if one.name in posted else None
-        mine = [path for path in errors if _belongs(one, path, errors[path])]
-        taken.update(mine)
-        return replace(one, typed=typed, error=" ".join(errors[path] for path in mine))
-
-    parts: list[Part] = [
-        replace(part, inputs=tuple(again(one) for one in part.inputs))
-        if isinstance(part, Group)
-        else again(part)
-        for part in form.parts
-    ]
-    rest = tuple(
-        text if path == "arguments" else f"{_label(path)}: {text}"
-        for path, text in errors.items()
-        if path not in taken
-    )
-    return replace(form, parts=tuple(parts), rest=rest)
-
-
-def _belongs(one: Input, path: str, text: str) -> bool:
-    """Whether a mistake at this dotted path is one of this input, or in it, or the lack of it."""
-    mine = ".".join(one.path)
-    if path == mine or path.startswith(f"{mine}."):
-        return True
-    missing = PROPERTY.fullmatch(text.removesuffix("."))
-    parent = ".".join(one.path[:-1]) or "arguments"
-    return missing is not None and missing[1] == one.key and path == parent
-
-
-def _sentence(text: str) -> str:
-    text = text if len(text) <= LONGEST_SENTENCE else f"{text[:LONGEST_SENTENCE]}…"
-    return text if text.endswith((".", "…", "!", "?")) else f"{text}."
+    one = when(text)
+    return one is not None and one.year >= 1000 and one == when(other)

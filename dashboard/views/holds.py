@@ -20,7 +20,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from audit.errors import Invalid
-from dashboard.pages import approval, arguments, course, form, trip, versions, why
+from dashboard.pages import approval, arguments, course, form, trip, typed, versions, why
 from dashboard.pages import hold as pages
 from reviews.models import Hold, HoldKind
 from reviews.transitions import delivery, seating
@@ -121,7 +121,7 @@ def _inputs(request: Asked, hold: Hold, wrong: dict[str, str]) -> dict[str, Any]
             return approval.inputs(hold, hold.action, request.POST, wrong)
         case HoldKind.REVIEW:
             made = form.build(_payload(hold), prefix="payload")
-            return {"form": form.retyped(made, request.POST, wrong)}
+            return {"form": typed.retyped(made, request.POST, wrong)}
     return {}
 
 
@@ -227,7 +227,7 @@ def edit(request: Asked, pk: UUID) -> Hold:
     elif "raw" in request.POST:
         changed = arguments.parse_object(request.POST["raw"], name="arguments")
     else:
-        changed, wrong = form.read(
+        changed, wrong = typed.read(
             approval.form_of(hold, hold.action), hold.arguments, request.POST
         )
         refuse(wrong)
@@ -329,7 +329,7 @@ def terminate(request: Asked, pk: UUID) -> Hold:
 def resolve(request: Asked, pk: UUID) -> Hold:
     """Done by the person; what they changed in the work goes back to the agent."""
     payload = _payload(_visible(request, pk))
-    changed, wrong = form.read(form.build(payload, prefix="payload"), payload, request.POST)
+    changed, wrong = typed.read(form.build(payload, prefix="payload"), payload, request.POST)
     refuse(wrong)
     if key := request.POST.get("new_key", "").strip():
         changed[key] = request.POST.get("new_value", "").replace("\r\n", "\n")

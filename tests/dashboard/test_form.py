@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from audit.errors import Invalid
-from dashboard.pages.form import ABSENT, Form, Group, Input, build, name_of, read, retyped, value_of
+from dashboard.pages.form import ABSENT, Form, Group, Input, build, name_of
+from dashboard.pages.typed import read, retyped, value_of
 
 ORDER = {
     "type": "object",
