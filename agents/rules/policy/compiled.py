@@ -154,7 +154,7 @@ def ready(document: Document, schemas: Schemas) -> tuple[Ready, ...]:
     if costly > MOST_COSTLY:
         raise Invalid(
             f"{costly} rules look through lists or texts (exists, all, matches, "
-            f"contains); {MOST_COSTLY} are the most, or judging would take too long."
+            f"contains, +); {MOST_COSTLY} are the most, or judging would take too long."
         )
     together = zip(found, batches(found), strict=True)
     return tuple(Ready(rule, condition, batch) for (rule, condition), batch in together)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from .syntax import Node
 
 MOST_LOOPS = 3
+MOST_SUMS = 4
+"""Additions in a condition: what is added may be long texts or lists, and each sum copies them."""
 GROWING = "@result"
 """What the library calls the result of a loop so far."""
 COMPARISONS = {"_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"}
@@ -21,6 +23,8 @@ def objection(tree: Node, variables: frozenset[str]) -> str:
     loops = [node for node in tree.walk() if node.kind == "loop"]
     if len(loops) > MOST_LOOPS:
         return f"At most {MOST_LOOPS} of exists, exists_one and all go into one condition."
+    if sum(map(_adds, tree.walk())) > MOST_SUMS:
+        return f"At most {MOST_SUMS} additions go into one condition; write two rules."
     for loop in loops:
         if said := objection_to_loop(loop, variables):
             return said
@@ -59,6 +63,10 @@ def _collects(node: Node) -> bool:
     )
 
 
+def _adds(node: Node) -> bool:
+    return node.kind == "call" and node.name == "_+_" and node.parts[0].name != GROWING
+
+
 def _only_compares(node: Node, item: str) -> bool:
     if node.kind == "call" and node.name in COMPARISONS:
         left, right = node.parts
@@ -86,8 +94,10 @@ def _is_short(node: Node) -> bool:
 
 
 def is_costly(tree: Node) -> bool:
-    """Whether its time grows with what the agent sends: loops and patterns."""
+    """Whether its time grows with what the agent sends: loops, patterns and sums."""
     return any(
-        node.kind == "loop" or (node.kind == "call" and node.name in ("matches", "contains"))
+        node.kind == "loop"
+        or (node.kind == "call" and node.name in ("matches", "contains"))
+        or _adds(node)
         for node in tree.walk()
     )
