@@ -10,6 +10,14 @@ import jsonschema_rs
 
 from audit.errors import Invalid
 
+WORDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
 MOST_STEPS = 20_000
 """Questions a schema may ask of one value; each may cost a validator 40 µs."""
 ELSEWHERE = ("$dynamicRef", "$recursiveRef", "$anchor", "$dynamicAnchor", "$recursiveAnchor")
@@ -48,10 +56,29 @@ def mistakes(schema: dict[str, Any], value: Any, *, most: int = 50) -> list[Mist
     made = validator(schema)
     refuse_endless(schema, value)
     for error in made.iter_errors(value):
-        found.append(Mistake(tuple(error.instance_path), error.message))
+        found.append(mistake_of(error))
         if len(found) == most:
             break
     return found
+
+
+def mistake_of(error: jsonschema_rs.ValidationError) -> Mistake:
+    """What is wrong and where; what is missing stands where it would be."""
+    path = tuple(error.instance_path)
+    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required):
+        return Mistake((*path, error.kind.property), "This is missing")
+    return Mistake(path, sentence(error))
+
+
+def sentence(error: jsonschema_rs.ValidationError) -> str:
+    """What is wrong, for people who do not read schemas."""
+    match error.kind.name:
+        case "pattern":
+            return f"{error.message.split(' does not match ')[0]} does not have the form asked for"
+        case "type":
+            value, _, types = error.message.partition(" is not of type")
+            return f"{value} is not {WORDS.get(types.strip(' s').strip(chr(34)), types)}"
+    return str(error.message)
 
 
 # -- how long it takes -----------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def _executed(action: Action, agent: str, *, is_delivered: bool) -> Mark:
             if action.expires_at and action.expires_at <= timezone.now():
                 return Mark("Executed", "failed", "It was not started in time, the yes has lapsed")
             stage = "now" if is_delivered else "next"
-            return Mark("Executed", stage, f"{agent} has not started it yet")
+            return Mark("To be executed", stage, f"{agent} has not started it yet")
         case ActionState.EXECUTING:
             return Mark("Executed", "now", "It is running", action.claimed_at)
         case ActionState.SUCCEEDED:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,7 +11,6 @@ from .arguments import number, parse
 from .form import ABSENT, TEXTS, Form, Group, Input, Json, Part, Path, is_moment, label, plain, when
 
 LONGEST_SENTENCE = 300
-PROPERTY = re.compile(r'"(.*)" is a required property')
 OUTDATED = (
     "The tool describes its arguments differently by now. Open this page again before you edit."
 )
@@ -116,7 +114,7 @@ def retyped(form: Form, posted: Mapping[str, str], wrong: Mapping[str, str]) -> 
 
     def again(one: Input) -> Input:
         typed = plain(posted[one.name]) if one.name in posted else None
-        mine = [path for path in errors if _belongs(one, path, errors[path])]
+        mine = [path for path in errors if _belongs(one, path)]
         taken.update(mine)
         return replace(one, typed=typed, error=" ".join(errors[path] for path in mine))
 
@@ -134,14 +132,10 @@ def retyped(form: Form, posted: Mapping[str, str], wrong: Mapping[str, str]) -> 
     return replace(form, parts=tuple(parts), rest=rest)
 
 
-def _belongs(one: Input, path: str, text: str) -> bool:
-    """Whether a mistake at this dotted path is one of this input, or in it, or the lack of it."""
+def _belongs(one: Input, path: str) -> bool:
+    """Whether a mistake at this dotted path is one of this input, or in it."""
     mine = ".".join(one.path)
-    if path == mine or path.startswith(f"{mine}."):
-        return True
-    missing = PROPERTY.fullmatch(text.removesuffix("."))
-    parent = ".".join(one.path[:-1]) or "arguments"
-    return missing is not None and missing[1] == one.key and path == parent
+    return path == mine or path.startswith(f"{mine}.")
 
 
 def _sentence(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.rules.schemas import mistakes, validator
+from agents.rules.schemas import Mistake, mistakes, validator
 from audit.errors import Invalid
 
 
@@ -91,3 +91,20 @@ def test_usual_schemas_are_asked_as_ever() -> None:
     assert mistakes(tree, {"root": node, "$ref": "x", "n": 1}) == []
     assert [m.path for m in mistakes(tree, {"root": node, "n": "x"})] == [("n",)]
     assert mistakes({"properties": {"id": {"type": "string"}, "$id": {}}}, {"id": "1"}) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"a": "lots"}, Mistake(("a",), '"lots" does not have the form asked for')),
+        ({"a": "1", "b": "x"}, Mistake(("b",), '"x" is not a whole number')),
+        ({}, Mistake(("a",), "This is missing")),
+    ],
+)
+def test_what_is_wrong_is_said_to_people_who_read_no_schemas(value: Any, said: Mistake) -> None:
+    schema = {
+        "properties": {"a": {"pattern": "^[0-9]+$"}, "b": {"type": "integer"}},
+        "required": ["a"],
+    }
+
+    assert mistakes(schema, value) == [said]

@@ -282,7 +282,7 @@ def test_what_the_tool_would_refuse_is_said_beside_the_field(
     page.get_by_role("button", name="Approve with these changes").click()
 
     expect(order).to_have_attribute("aria-invalid", "true")
-    expect(order).to_have_accessible_description(re.compile("does not match"))
+    expect(order).to_have_accessible_description(re.compile("does not have the form"))
     expect(amount).to_have_accessible_description(re.compile("not a multiple of 0.5"))
     expect(order).to_be_focused()
     expect(amount).to_have_value("60.3")

@@ -86,7 +86,7 @@ def test_a_policy_page_has_its_rules_in_order_each_with_an_address(
 
     assert 'id="rule-1"' in page
     assert "needs approval, else denied" in page
-    assert "!(double(args[&quot;amount&quot;]) &gt;= 0.0" in page
+    assert "double(args.amount) &gt; 50.0" in page
     assert "In force" in page or "in force" in page
 
 
