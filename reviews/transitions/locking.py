@@ -13,6 +13,7 @@ from agents.models import Action, Agent, Run, Trip
 from audit.columns import columns, parted
 from audit.errors import Conflict, Invalid, NotFound
 from audit.record import record
+from audit.trips import one_trip
 from people.models import Person
 
 from ..models import Hold, HoldDecision, HoldKind, HoldState
@@ -84,8 +85,8 @@ def locked(hold: Hold | UUID) -> Hold:
     Every verb locks the agent first, so nobody else can be at its runs and actions meanwhile.
     """
     pk = hold.pk if isinstance(hold, Hold) else hold
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_AGENT, [pk])
+    with one_trip(), connection.cursor() as lock_agent, connection.cursor() as cursor:
+        lock_agent.execute(LOCK_AGENT, [pk])
         cursor.execute(LOCKED, [pk])
         row = cursor.fetchone()
     if row is None:

@@ -19,6 +19,7 @@ from agents.transitions import judging
 from audit.errors import Conflict, Invalid, Refused
 from audit.ids import new_id
 from audit.record import record
+from audit.trips import one_trip
 from people.models import Person
 
 from ..models import Hold, HoldDecision, HoldKind, Vote
@@ -27,11 +28,10 @@ from .locking import LONGEST_NOTE, decide, lock
 from .opening import ring_hold
 
 CAST = """
-with cast_now as (
-    insert into reviews_vote (id, hold_id, person_id, seat_id, revision, digest, note, at)
-    values (%s, %s, %s, %s, %s, %s, %s, %s))
-select count(*) + 1 from reviews_vote where hold_id = %s and dismissed_at is null
+insert into reviews_vote (id, hold_id, person_id, seat_id, revision, digest, note, at)
+values (%s, %s, %s, %s, %s, %s, %s, %s)
 """
+COUNT = "select count(*) from reviews_vote where hold_id = %s and dismissed_at is null"
 
 
 class Forbidden(Refused):
@@ -96,13 +96,18 @@ def vote(hold: Hold, *, by: Person, seat: UUID, note: str) -> Hold:
     lapsed = dismiss_lapsed(hold)
     refuse_twice(hold, by, seat)
     digest = actions.binding(hold.action, hold.arguments)
-    now = timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            CAST,
-            [new_id(), hold.pk, by.pk, seat, hold.revision, digest, note, now, hold.pk],
-        )
-        (given,) = cursor.fetchone()
+    ballot: tuple[Any, ...] = (
+        new_id(),
+        hold.pk,
+        by.pk,
+        seat,
+        hold.revision,
+        digest,
+        note,
+        timezone.now(),
+    )
+    alone = hold.votes_needed == 1
+    given = 1 if alone else cast(ballot, hold)
     facts: dict[str, Any] = {"revision": hold.revision, "digest": digest.hex(), "votes": given}
     if seat != by.pk:
         facts["seat"] = str(seat)
@@ -124,7 +129,19 @@ def vote(hold: Hold, *, by: Person, seat: UUID, note: str) -> Hold:
     if edited:
         facts |= {"before": hold.action.arguments, "after": hold.candidate}
     decision = HoldDecision.EDITED if edited else HoldDecision.APPROVED
-    return decide(hold, decision, by=by, note=note, data=facts)
+    with one_trip(), connection.cursor() as cursor:
+        if alone:
+            cursor.execute(CAST, ballot)
+        return decide(hold, decision, by=by, note=note, data=facts)
+
+
+def cast(ballot: tuple[Any, ...], hold: Hold) -> int:
+    """Returns how many have said yes by now."""
+    with connection.cursor() as cursor:
+        cursor.execute(CAST, ballot)
+        cursor.execute(COUNT, [hold.pk])
+        (given,) = cursor.fetchone()
+    return int(given)
 
 
 def refuse_twice(hold: Hold, by: Person, seat: UUID) -> None:
