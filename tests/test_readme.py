@@ -34,9 +34,7 @@ def lines() -> str:
 def test_the_ten_lines_wait_for_a_person(
     live: str, support: Team, ada: Person, lines: str, answer: str, printed: str
 ) -> None:
-    _, key = agents.create(
-        "payer", team=support, by="test", rules=[over("refund", "amount", 50)]
-    )
+    _, key = agents.create("payer", team=support, by="test", rules=[over("refund", "amount", 50)])
     assert Agent.objects.get().policy.document["tools"] == ["*"]
     told: list[subprocess.CompletedProcess[str]] = []
     program = threading.Thread(
