@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from types import SimpleNamespace as Row
 from uuid import UUID
 
+import psycopg
 import pytest
+from django.db import connection
+from psycopg.rows import namedtuple_row
 
 from agents import policies
+from agents.hot.actions import policies_of
+from agents.models import Agent
 from audit.ids import new_id
 
 
@@ -49,3 +56,28 @@ def test_a_version_that_cannot_be_read_any_more_refuses_everything() -> None:
 
     assert known.agent is not None
     assert known.agent.rules[0].rule.then == "deny"
+
+
+async def test_compiling_waits_for_no_thread_that_may_wait_for_the_agent(
+    transactional_db: None, scout: Agent
+) -> None:
+    """Every thread of the ordinary verbs wants the agent, which is locked while its policy is compiled."""
+    version = scout.policy.current_id
+    assert version is not None
+    row = Row(team_policy=None, policy=version, policy_version="0.1")
+    policies._compiled.pop(version, None)
+    door, loop = threading.Event(), asyncio.get_running_loop()
+    busy = [loop.run_in_executor(None, door.wait) for _ in range(64)]
+    given = connection.get_connection_params()
+    wanted = {name: given[name] for name in ("host", "port", "dbname", "user") if given.get(name)}
+
+    conn = await psycopg.AsyncConnection.connect(**wanted, row_factory=namedtuple_row)
+    try:
+        async with asyncio.timeout(20):
+            known, _ = await policies_of(conn, row)
+    finally:
+        door.set()
+        await asyncio.gather(*busy)
+        await conn.close()
+
+    assert known.agent is not None
