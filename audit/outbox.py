@@ -60,7 +60,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "failed",
         "cancelled",
     ),
-    "agent": ("created", "paused", "resumed", "retired"),
+    "agent": ("created", "moved", "paused", "resumed", "retired"),
     "breaker": ("opened", "reopened", "closed", "changed", "enabled", "disabled"),
     "run": ("started", "paused", "resumed", "completed", "failed", "terminated"),
     "policy": ("saved",),

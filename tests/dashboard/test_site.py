@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 from django.utils import timezone
@@ -65,7 +66,7 @@ def test_pages_are_answered_by_a_few_threads_that_forget(http: httpx.Client) -> 
 
     assert answers == {"UTC"}, "a time zone of one visitor is not the next one's"
     assert all(name.startswith("site") for name, _ in seen)
-    assert len({name for name, _ in seen}) <= 4
+    assert len({name for name, _ in seen}) <= settings.SITE_THREADS
 
 
 def test_large_bodies_arrive(http: httpx.Client) -> None:

@@ -12,7 +12,6 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from agents.models import Action, Agent, Breaker, Directive, Run, Trip
-from agents.transitions import action as actions
 from agents.transitions import agent as agents
 from agents.transitions.rows import first
 from audit.errors import Conflict, Invalid, NotFound
