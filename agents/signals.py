@@ -25,3 +25,15 @@ agent_stopped = Signal()
 
 agent_started = Signal()
 """`trip`, `at`: what was paused runs again, or is over; deadlines move on."""
+
+policy_saved = Signal()
+"""`policy`, `document`, `by`: a new version of a policy's document is in force; what else stands in it can be made so."""
+
+breaker_shadowed = Signal()
+"""`agent`, `run` (or None), `sentence`: a breaker in shadow would have stopped it."""
+
+budget_low = Signal()
+"""`team`, `agent` (or None: the whole team's), `sentence`, `about` (a name for this budget in this period): nearly spent."""
+
+fleet_guarded = Signal()
+"""`team` (or None: the whole house), `sentence`, `about`: so many agents tripped at once that no more were paused."""
