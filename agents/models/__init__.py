@@ -4,6 +4,7 @@ from .aap import AAPRequest, AAPStatus, Instance, InstanceUpdate, Provisioner
 from .action import Action, ActionState
 from .agent import Agent, AgentKey, AgentState, AgentVersion
 from .breaker import Breaker, BreakerState, Bucket, Condition, Trip
+from .limit import Limit, LimitUse, Permit
 from .policy import Policy, PolicyVersion, ToolSchema
 from .run import Checkpoint, Directive, Run, RunState
 
@@ -24,6 +25,9 @@ __all__ = [
     "Directive",
     "Instance",
     "InstanceUpdate",
+    "Limit",
+    "LimitUse",
+    "Permit",
     "Policy",
     "PolicyVersion",
     "Provisioner",
