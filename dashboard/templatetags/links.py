@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 from django import template
 
 from agents.models import Run
-
-from .untrusted import hides
+from audit.hidden import hides
 
 register = template.Library()
 

@@ -12,6 +12,8 @@ from django import template
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from audit.hidden import hides, spelt_out
+
 register = template.Library()
 
 SHOWN_AT_ONCE = 600
@@ -29,20 +31,6 @@ SHORT_NAMES = {
     "\ufeff": "BOM", "\u115f": "HCF", "\u1160": "HJF", "\u3164": "HF", "\uffa0": "HHF",
     "\u2800": "BLANK", "\u034f": "CGJ", "\u00a0": "NBSP",
 }  # fmt: skip
-HARMLESS = {"\n", "\t", " ", "\u00a0"}
-HIDING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-LETTERLESS = {"\u115f", "\u1160", "\u3164", "\uffa0", "\u2800", "\u034f"}
-"""Unicode calls these letters or marks, yet nothing is drawn for them."""
-
-
-def hides(character: str) -> bool:
-    """One would not see it, and it may change what one reads."""
-    if character in HARMLESS:
-        return False
-    if unicodedata.category(character) in HIDING or character in LETTERLESS:
-        return True
-    point = ord(character)
-    return 0xFE00 <= point <= 0xFE0E or 0xE0100 <= point <= 0xE01EF  # invisible variants carry data
 
 
 def _spelt_out(character: str) -> str:
@@ -97,10 +85,7 @@ def untrusted_line(value: Any, at_most: int = 160) -> SafeString:
     return format_html('<bdi class="untrusted-line">{}</bdi>', revealed(shown))
 
 
-@register.filter
-def spelt_out(text: str) -> str:
-    """Plain text for an `<option>`, which can hold no mark-up: what would hide is written `⟦U+202E⟧`."""
-    return "".join(f"⟦U+{ord(c):04X}⟧" if hides(c) else c for c in text)
+register.filter("spelt_out", spelt_out)  # for an `<option>`, which can hold no mark-up
 
 
 def as_text(value: Any) -> str:

@@ -10,8 +10,9 @@ import pytest
 from django.utils import timezone
 
 from agents.models import Agent
+from audit.hidden import hides
 from dashboard.templatetags import charts, icons, words
-from dashboard.templatetags.untrusted import hides, tree, untrusted, untrusted_line
+from dashboard.templatetags.untrusted import tree, untrusted, untrusted_line
 from reviews.models import Hold
 
 
