@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -17,6 +14,8 @@ from tests.outside import *  # noqa: F403  # and who is told
 if TYPE_CHECKING:
     from celery import Celery
     from pytest_django import DjangoDbBlocker
+
+    from tests.served import Server
 
 
 @pytest.fixture(scope="session")
@@ -38,32 +37,22 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 
 @pytest.fixture(scope="session")
-def asgi_server(django_db_setup: None) -> Iterator[str]:
+def asgi_server(django_db_setup: None) -> Iterator[Server]:
     """The real ASGI application under uvicorn, with lifespan, on a free port: one for all tests of a process."""
-    import uvicorn
-
     from dashboard.asgi import application
+    from tests.served import Server
 
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        application, log_level="warning", lifespan="on", timeout_graceful_shutdown=2
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the server did not start: its error stands above"
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    server = Server(application)
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
-def live(transactional_db: None, asgi_server: str) -> str:
-    """The address of the running server, which sees what this test commits."""
-    return asgi_server
+def live(transactional_db: None, asgi_server: Server) -> Iterator[str]:
+    """The address of the running server, which sees what this test commits; at the end it is idle."""
+    with asgi_server.open() as url:
+        yield url
 
 
 @pytest.fixture

@@ -90,7 +90,13 @@ async def claim(key: bytes, action: UUID, request: Claim) -> bytes:
             answer = await conn.execute(sql.WRITE_CLAIM, params)
     told = await text(answer)
     if params is not None:
-        hub.ring_soon(f"run.{row.run_id}", f"agent.{row.agent_id}", f"hold.{action}")
+        hub.ring_soon(
+            f"run.{row.run_id}",
+            f"agent.{row.agent_id}",
+            f"agents.{row.team_id}",
+            "agents",
+            f"hold.{action}",
+        )
     return told.encode()
 
 

@@ -99,6 +99,12 @@ async def wait_for_control(agent: UUID, run: UUID, *, wait: float, seen: str) ->
     return bytes(row.json, "utf-8")
 
 
+async def put_off() -> None:
+    """Until all is done that was left for later."""
+    while _background:
+        await asyncio.wait(_background)
+
+
 def later(work: Any) -> None:
     """Do it after the answer, without making the agent wait."""
     task = asyncio.ensure_future(work)

@@ -129,7 +129,13 @@ def claim(key: bytes, action_id: UUID, request: Claim) -> bytes:
     if params is None:
         return bytes(first(sql.ACTION_JSON, action=action_id)[0], "utf-8")
     told = first(sql.WRITE_CLAIM, **params)[0]
-    ring(f"run.{row.run_id}", f"agent.{row.agent_id}", f"hold.{action_id}")
+    ring(
+        f"run.{row.run_id}",
+        f"agent.{row.agent_id}",
+        f"agents.{row.team_id}",
+        "agents",
+        f"hold.{action_id}",
+    )
     return bytes(told, "utf-8")
 
 
