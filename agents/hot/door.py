@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import MutableMapping
 from typing import Any
@@ -14,7 +15,7 @@ from psycopg_pool import PoolTimeout
 from audit.errors import Refused
 
 from ..shapes import Malformed, Proposed, claim_decoder, decoded, propose_decoder, settle_decoder
-from . import actions, wait
+from . import actions, permits, wait
 from .http import (
     Gone,
     Problem,
@@ -35,7 +36,8 @@ HEX = "[0-9a-fA-F]"
 UUID_PATTERN = f"{HEX}{{8}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{12}}"
 ROUTE = re.compile(
     rf"/api/v1/(?:runs/(?P<run>{UUID_PATTERN})/(?P<of_run>actions|control|stream)"
-    rf"|actions/(?P<action>{UUID_PATTERN})(?:/(?P<of_action>claim|settle))?)/?"
+    rf"|actions/(?P<action>{UUID_PATTERN})(?:/(?P<of_action>claim|settle))?"
+    rf"|(?P<permits>permits)(?:/(?P<permit>{UUID_PATTERN})(?P<renew>/renew)?)?)/?"
 )
 
 METHODS = {
@@ -45,6 +47,9 @@ METHODS = {
     "claim": "POST",
     "settle": "POST",
     "read": "GET",
+    "permits": "POST",
+    "renew": "POST",
+    "give back": "DELETE",
 }
 
 
@@ -88,7 +93,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 async def route(scope: Scope, receive: Receive, send: Send) -> None:
     found = ROUTE.fullmatch(scope["path"])
     assert found is not None
-    door = found["of_run"] or found["of_action"] or "read"
+    door = door_of(found)
     if scope["method"] != METHODS[door]:
         raise Problem("method_not_allowed", f"Use {METHODS[door]}.")
     key = key_hash(scope)
@@ -101,8 +106,16 @@ async def route(scope: Scope, receive: Receive, send: Send) -> None:
     elif door == "settle":
         report = decoded(settle_decoder, body)
         await answer(send, 200, await actions.settle(key, UUID(found["action"]), report))
+    elif door in ("permits", "renew", "give back"):
+        await permit(door, receive, send, key, found["permit"], body)
     else:
         await look(door, scope, receive, send, key, UUID(found["run"] or found["action"]))
+
+
+def door_of(found: re.Match[str]) -> str:
+    if found["permits"]:
+        return "renew" if found["renew"] else "give back" if found["permit"] else "permits"
+    return found["of_run"] or found["of_action"] or "read"
 
 
 async def propose(send: Send, key: bytes, run: UUID, body: bytes) -> None:
@@ -112,6 +125,22 @@ async def propose(send: Send, key: bytes, run: UUID, body: bytes) -> None:
     if judgement.retry_after_s:
         headers.append((b"retry-after", b"%d" % judgement.retry_after_s))
     await answer(send, 202 if judgement.admission == "held" else 200, told, *headers)
+
+
+async def permit(
+    door: str, receive: Receive, send: Send, key: bytes, lease: str | None, body: bytes
+) -> None:
+    """Leave to use a shared resource: asked for, kept for longer, given back."""
+    if door == "permits":
+        asked = decoded(permits.ask_decoder, body)
+        retry_after, told = await permits.ask(key, asked, receive)
+        after = [(b"retry-after", b"%d" % math.ceil(retry_after))] if retry_after else []
+        await answer(send, 200, told, *after)
+    elif door == "renew":
+        wanted = decoded(permits.renew_decoder, body or b"{}")
+        await answer(send, 200, await permits.renew(key, UUID(lease), wanted))
+    else:
+        await answer(send, 200, await permits.give_back(key, UUID(lease)))
 
 
 async def look(

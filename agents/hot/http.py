@@ -28,9 +28,11 @@ STATUS = {
     "forbidden": 403,
     "step_up": 403,
     "not_found": 404,
+    "no_such_limit": 404,
     "method_not_allowed": 405,
     "too_large": 413,
     "invalid": 422,
+    "over_burst": 422,
     "internal": 500,
     "unavailable": 503,
 }

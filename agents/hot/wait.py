@@ -112,7 +112,7 @@ def later(work: Any) -> None:
     task.add_done_callback(_background.discard)
 
 
-async def unless_gone(receive: Receive, work: Awaitable[bytes]) -> bytes:
+async def unless_gone[T](receive: Receive, work: Awaitable[T]) -> T:
     """Do the work, but give up when the client hangs up. Raises Gone."""
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(hung_up(receive))
