@@ -251,6 +251,7 @@ class Proposed(msgspec.Struct, frozen=True):
         return Proposal(
             tool=self.request.tool,
             arguments=self.arguments,
+            item=self.item,
             estimated_tokens=self.request.estimated_tokens,
             estimated_cost_usd=self.request.estimated_cost_usd,
             ask=self.request.ask,

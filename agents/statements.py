@@ -4,6 +4,11 @@ Facts are read under lock by the functions of `sql/facts.sql`; these statements 
 made of them. Named parameters throughout.
 """
 
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
 ADMISSION_FACTS = """
 select * from agents_admission_facts(
     %(key)s, %(run)s, %(call_id)s, %(idempotency_key)s, %(item)s, %(tool)s)
@@ -24,47 +29,137 @@ select time_zone, days, opens, closes, country, subdivision, holidays
 
 CONTROL_JSON = "select agents_control_json(%(run)s)::text"
 
+_OWNERS = {"agent": "%(agent)s::uuid", "run": "%(run)s::uuid", "team": "%(team)s::uuid"}
+
+
+class Counted(NamedTuple):
+    """What has to be kept beside the agent's own windows, because something looks at it."""
+
+    run: bool = False
+    team: bool = False
+    tools: bool = False
+    accounts: bool = False
+    streak: str = ""
+    """`longer` or `over`: malformed outputs in a row."""
+
+    def owners(self) -> str:
+        """Rows `(owner, width)` of the windows that count this."""
+        rows = ["(%(agent)s::uuid, 10)", "(%(agent)s, 3600)"]
+        for name in ("run", "team"):
+            if getattr(self, name):
+                rows += [f"({_OWNERS[name]}, 10)", f"({_OWNERS[name]}, 3600)"]
+        return ", ".join(rows)
+
+
 _COUNT = """
-    insert into agents_bucket as k (owner, width, slot, actions, failures, tokens, cost_usd)
+    insert into agents_bucket as k (
+           owner, width, slot, actions, finished, failures, slow, unusual, tokens, cost_usd)
     select o, w, floor(extract(epoch from %(now)s::timestamptz) / w)::int,
-           %(count_actions)s, %(count_failures)s, %(count_tokens)s, %(count_cost)s
+           %(count_actions)s, 0, 0, 0, %(count_unusual)s, %(count_tokens)s, %(count_cost)s
       from (values {owners}) as owners (o, w)
         on conflict (owner, width, slot) do update set
-           actions = k.actions + excluded.actions, failures = k.failures + excluded.failures,
+           actions = k.actions + excluded.actions, unusual = k.unusual + excluded.unusual,
            tokens = k.tokens + excluded.tokens, cost_usd = k.cost_usd + excluded.cost_usd
 """
-
-_AGENT = "(%(agent)s::uuid, 10), (%(agent)s, 3600)"
-_AGENT_AND_RUN = f"{_AGENT}, (%(run)s, 10)"
 
 # What was reserved leaves the slot it was reserved in, what it came to enters the present one. Leaving
 # the present one instead would lend today's window what an earlier one had held.
 _SETTLE = """
-    insert into agents_bucket as k (owner, width, slot, actions, failures, tokens, cost_usd)
-    select o, w, floor(extract(epoch from at) / w)::int, 0, sum(failures), sum(tokens), sum(cost)
+    insert into agents_bucket as k (
+           owner, width, slot, actions, finished, failures, slow, unusual, tokens, cost_usd)
+    select o, w, floor(extract(epoch from at) / w)::int, 0, sum(finished), sum(failures), sum(slow), 0,
+           sum(tokens), sum(cost)
       from (values {owners}) as owners (o, w),
-           (select %(now)s::timestamptz, %(count_failures)s::int, %(count_tokens)s::bigint,
-                   %(count_cost)s::numeric
+           (select %(now)s::timestamptz, 1, %(count_failures)s::int, %(count_slow)s::int,
+                   %(count_tokens)s::bigint, %(count_cost)s::numeric
              union all
-            select x.created_at, 0, -x.estimated_tokens, -x.estimated_cost_usd
-              from agents_action x where x.id = %(action)s) as parts (at, failures, tokens, cost)
+            select x.created_at, 0, 0, 0, -x.estimated_tokens, -x.estimated_cost_usd
+              from agents_action x where x.id = %(action)s) as parts (at, finished, failures, slow, tokens, cost)
      group by 1, 2, 3
         on conflict (owner, width, slot) do update set
-           failures = k.failures + excluded.failures,
+           finished = k.finished + excluded.finished, failures = k.failures + excluded.failures,
+           slow = k.slow + excluded.slow,
            tokens = k.tokens + excluded.tokens, cost_usd = k.cost_usd + excluded.cost_usd
 """
+
+_OBSERVE = """
+    insert into agents_bucket as k (
+           owner, width, slot, actions, finished, failures, slow, unusual, tokens, cost_usd)
+    select o, w, floor(extract(epoch from %(now)s::timestamptz) / w)::int, %(count_actions)s,
+           %(count_actions)s, %(count_failures)s, %(count_slow)s, %(count_unusual)s, %(count_tokens)s,
+           %(count_cost)s
+      from (values {owners}) as owners (o, w)
+        on conflict (owner, width, slot) do update set
+           actions = k.actions + excluded.actions, finished = k.finished + excluded.finished,
+           failures = k.failures + excluded.failures, slow = k.slow + excluded.slow,
+           unusual = k.unusual + excluded.unusual,
+           tokens = k.tokens + excluded.tokens, cost_usd = k.cost_usd + excluded.cost_usd
+"""
+
+
+@cache
+def count_observed(counted: Counted) -> str:
+    """Add to the windows what was done without asking."""
+    return _OBSERVE.format(owners=counted.owners())
+
 
 RELEASE = """
 update agents_bucket k
    set tokens = k.tokens - x.estimated_tokens, cost_usd = k.cost_usd - x.estimated_cost_usd
   from agents_action x
- where x.id = %(action)s and k.owner in (x.agent_id, x.run_id)
+ where x.id = %(action)s and k.owner in (x.agent_id, x.run_id, %(team)s)
    and k.slot = floor(extract(epoch from x.created_at) / k.width)::int and k.width in (10, 3600)
-returning 1
 """
 
-COUNT_AGENT = _COUNT.format(owners=_AGENT)
-COUNT_AGENT_AND_RUN = _COUNT.format(owners=_AGENT_AND_RUN)
+_ACCOUNTS_OF = """
+    select k.id from agents_account k
+     where k.id = any((select x.accounts from agents_action x where x.id = %(action)s)::uuid[])
+     order by k.id for no key update
+"""
+
+RELEASE_ACCOUNTS = f"""
+with locked as ({_ACCOUNTS_OF}), action as (
+    update agents_action x set accounts = '{{}}' where x.id = %(action)s
+    returning x.estimated_tokens as tokens, x.estimated_cost_usd as cost)
+update agents_account k
+   set reserved = k.reserved - case k.unit when 'tokens' then action.tokens else action.cost end
+  from locked, action where k.id = locked.id
+"""
+
+_RESERVE = """
+    update agents_account k
+       set reserved = k.reserved
+           + case k.unit when 'tokens' then %(count_tokens)s::bigint else %(count_cost)s::numeric end
+     where k.id = any(%(accounts)s::uuid[])
+"""
+
+_SPEND = f"""
+    update agents_account k
+       set reserved = k.reserved - case k.unit when 'tokens' then x.estimated_tokens
+                                               else x.estimated_cost_usd end,
+           spent = k.spent + case k.unit when 'tokens' then %(count_tokens)s::bigint
+                                         else %(count_cost)s::numeric end
+      from ({_ACCOUNTS_OF}) locked, agents_action x
+     where k.id = locked.id and x.id = %(action)s
+"""
+
+_USES = """
+    insert into agents_tooluse as k (agent_id, tool, uses)
+    select %(agent)s::uuid, t, 1 from unnest(array['', %(tool)s::text]) as t
+        on conflict (agent_id, tool) do update set uses = k.uses + 1
+"""
+
+_STREAK = {
+    "longer": """
+    insert into agents_streak as k (owner, malformed)
+    select o, 1 from unnest(array[%(agent)s::uuid, %(run)s::uuid, %(team)s::uuid]) as o
+        on conflict (owner) do update set malformed = k.malformed + 1
+""",
+    "over": """
+    update agents_streak set malformed = 0
+     where owner in (%(agent)s::uuid, %(run)s::uuid, %(team)s::uuid) and malformed > 0
+""",
+}
 
 _ENTRY = """
     insert into audit_entry (at, kind, actor, about, team, agent, run, summary, data)
@@ -76,33 +171,46 @@ _INSERT_ACTION = """
     insert into agents_action (
         id, agent_id, run_id, call_id, kind, tool, subject, item, step, attempt, idempotency_key,
         arguments, digest, policy_version, rule, requirement, on_behalf_of, revises_id, state, gated, code, state_reason, reason, amount, currency,
-        estimated_tokens, estimated_cost_usd, input_tokens, output_tokens, cost_usd, model, trace_url,
-        resume, claim_id, claimed_at, lease_until, probe_of_id, probe_generation, decision, message,
+        estimated_tokens, estimated_cost_usd, input_tokens, output_tokens, cost_usd, cost_source, model, trace_url,
+        is_malformed, accounts, resume, claim_id, claimed_at, lease_until, probe_of_id, probe_generation, decision, message,
         decided_by, created_at, expires_at)
     values (
         %(action)s, %(agent)s, %(run)s, %(call_id)s, %(kind)s, %(tool)s, %(subject)s, %(item)s,
         %(step)s, %(attempt)s, %(idempotency_key)s, %(arguments)s::jsonb, %(digest)s,
         %(policy_version)s, %(rule)s, %(requirement)s::jsonb, %(on_behalf_of)s, %(revises)s::uuid,
         %(state)s, true, %(code)s, %(state_reason)s, %(reason)s, %(amount)s,
-        %(currency)s, %(estimated_tokens)s, %(estimated_cost_usd)s, 0, 0, 0, '', %(trace_url)s,
-        %(resume)s::jsonb, %(claim_id)s, %(claimed_at)s, %(lease_until)s, %(probe_of)s,
+        %(currency)s, %(estimated_tokens)s, %(estimated_cost_usd)s, 0, 0, 0, '', '', %(trace_url)s,
+        false, %(accounts)s::uuid[], %(resume)s::jsonb, %(claim_id)s, %(claimed_at)s, %(lease_until)s, %(probe_of)s,
         %(probe_generation)s, '', '', '', %(now)s, %(expires_at)s)
     returning agents_action_json(agents_action)::text as action_json
 """
 
-_WRITE_ADMISSION = f"""
-with written as ({_INSERT_ACTION}), entry as ({_ENTRY}), counted as ({{count}}),
-summed as (
-    update agents_run set actions_count = actions_count + 1 where id = %(run)s)
-select action_json from written
-"""
 
-WRITE_ADMISSION = _WRITE_ADMISSION.format(count=COUNT_AGENT)
-WRITE_ADMISSION_OF_RUN = _WRITE_ADMISSION.format(count=COUNT_AGENT_AND_RUN)
+@cache
+def write_admission(counted: Counted) -> str:
+    """Action, entry, windows and what else is counted, in one statement."""
+    parts = [
+        f"written as ({_INSERT_ACTION})",
+        f"entry as ({_ENTRY})",
+        f"counted as ({_COUNT.format(owners=counted.owners())})",
+        "summed as (update agents_run set actions_count = actions_count + 1, seen_at = %(now)s"
+        " where id = %(run)s)",
+    ]
+    if counted.tools:
+        parts.append(f"used as ({_USES})")
+    if counted.accounts:
+        parts.append(f"reserved as ({_RESERVE})")
+    return f"with {', '.join(parts)} select action_json from written"
 
-WRITE_DENIAL = (
-    f"with written as ({_INSERT_ACTION}), entry as ({_ENTRY}) select action_json from written"
-)
+
+@cache
+def write_denial(counted: Counted) -> str:
+    """Action and entry; what was refused is counted only where a breaker looks for the unusual."""
+    parts = [f"written as ({_INSERT_ACTION})", f"entry as ({_ENTRY})"]
+    if counted.tools:
+        parts.append(f"counted as ({_COUNT.format(owners=counted.owners())})")
+    return f"with {', '.join(parts)} select action_json from written"
+
 
 WRITE_CLAIM = f"""
 with written as (
@@ -125,27 +233,41 @@ entry as ({_ENTRY})
 select action_json from written
 """
 
-_WRITE_SETTLEMENT = f"""
-with written as (
+_SETTLE_ACTION = """
     update agents_action
        set state = %(state)s, settled_at = %(now)s, input_tokens = %(input_tokens)s,
-           output_tokens = %(output_tokens)s, cost_usd = %(cost_usd)s,
+           output_tokens = %(output_tokens)s, cost_usd = %(cost_usd)s, cost_source = %(cost_source)s,
            model = case when %(model)s = '' then model else %(model)s end,
            trace_url = case when %(trace_url)s = '' then trace_url else %(trace_url)s end,
            result = %(result)s::jsonb, error = %(error)s::jsonb, duration_ms = %(duration_ms)s,
-           report_digest = %(report_digest)s, lease_until = null
+           report_digest = %(report_digest)s, fingerprint = %(fingerprint)s,
+           is_malformed = %(malformed)s, lease_until = null
      where id = %(action)s
-    returning agents_action_json(agents_action)::text as action_json),
-entry as ({_ENTRY}), counted as ({{count}}),
-summed as (
+    returning agents_action_json(agents_action)::text as action_json
+"""
+
+_SUM_RUN = """
     update agents_run
        set failures_count = failures_count + %(count_failures)s,
            input_tokens = input_tokens + %(input_tokens)s,
            output_tokens = output_tokens + %(output_tokens)s,
-           cost_usd = cost_usd + %(cost_usd)s
-     where id = %(run)s)
-select action_json from written
+           cost_usd = cost_usd + %(cost_usd)s, seen_at = %(now)s,
+           steps = coalesce(%(steps)s::bytea, steps)
+     where id = %(run)s
 """
 
-WRITE_SETTLEMENT = _WRITE_SETTLEMENT.format(count=_SETTLE.format(owners=_AGENT))
-WRITE_SETTLEMENT_OF_RUN = _WRITE_SETTLEMENT.format(count=_SETTLE.format(owners=_AGENT_AND_RUN))
+
+@cache
+def write_settlement(counted: Counted) -> str:
+    """Outcome, entry, windows, the run's sums and what else is counted, in one statement."""
+    parts = [
+        f"written as ({_SETTLE_ACTION})",
+        f"entry as ({_ENTRY})",
+        f"counted as ({_SETTLE.format(owners=counted.owners())})",
+        f"summed as ({_SUM_RUN})",
+    ]
+    if counted.accounts:
+        parts.append(f"spent as ({_SPEND})")
+    if counted.streak:
+        parts.append(f"streak as ({_STREAK[counted.streak]})")
+    return f"with {', '.join(parts)} select action_json from written"

@@ -16,20 +16,16 @@ from audit.ids import new_id
 
 from .policies import Policies
 from .rules.admission import Judgement, judge, judge_state
-from .rules.breakers import first_trip, judge_outcome
+from .rules.breakers import Tripped, Watch, loops, malformed_of, opening, shadowed
+from .rules.breakers.gauges import is_slow, is_unusual
 from .rules.digest import NotCanonical, approval_digest
-from .rules.facts import AgentFacts, BreakerFacts, Outcome
+from .rules.facts import AgentFacts, BreakerFacts, BudgetFacts, Event
 from .rules.policy import Case, Requirement, Ruling
 from .shapes import Claim, Proposed, Settle, checked_money
-from .statements import (
-    WRITE_ADMISSION,
-    WRITE_ADMISSION_OF_RUN,
-    WRITE_DENIAL,
-    WRITE_SETTLEMENT,
-    WRITE_SETTLEMENT_OF_RUN,
-)
+from .statements import Counted, write_admission, write_denial, write_settlement
 
 breakers_decoder = msgspec.json.Decoder(list[BreakerFacts])
+budgets_decoder = msgspec.json.Decoder(list[BudgetFacts])
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
@@ -86,10 +82,11 @@ def weigh_proposal(
         raise Conflict(judgement.reason, code=judgement.code)
     if judgement.admission == "retry_later":
         return Weighed(judgement)
+    write = write_denial if judgement.admission == "denied" else write_admission
     return Weighed(
         judgement,
-        statement_for(judgement, facts.breakers),
-        admission_params(row, proposed, judgement, run_id),
+        write(counted_for(facts.breakers, accounts=bool(facts.budgets))),
+        admission_params(row, proposed, judgement, run_id, facts),
     )
 
 
@@ -101,6 +98,9 @@ def agent_facts(row: Row) -> AgentFacts:
         run_reason=row.run_reason,
         now=row.now_at,
         breakers=breakers_decoder.decode(row.breakers),
+        budgets=budgets_decoder.decode(row.budgets) if getattr(row, "budgets", None) else [],
+        uses=getattr(row, "uses", None) or 0,
+        tool_uses=getattr(row, "tool_uses", None) or 0,
     )
 
 
@@ -147,21 +147,34 @@ def stored_case(row: Row, working: bool) -> Case:
     )
 
 
-def statement_for(judgement: Judgement, breakers: list[BreakerFacts]) -> str:
-    if judgement.admission == "denied":
-        return WRITE_DENIAL
-    return WRITE_ADMISSION_OF_RUN if counts_runs(breakers) else WRITE_ADMISSION
+BUCKETED = frozenset({"errors", "failure_rate", "slow", "spend", "unusual", "drop"})
+"""Conditions whose gauge is a sum of buckets."""
 
 
-def counts_runs(breakers: list[BreakerFacts]) -> bool:
-    """Whether some breaker looks at what one run does, so that runs need buckets of their own."""
-    return any(b.scope == "run" and b.condition != "repeats" for b in breakers)
+def counted_for(
+    breakers: list[BreakerFacts], *, accounts: bool = False, streak: str = ""
+) -> Counted:
+    """What has to be kept because some breaker, also one in shadow, or some budget looks at it."""
+    scopes = {b.scope for b in breakers if b.condition in BUCKETED}
+    return Counted(
+        run="run" in scopes,
+        team="team" in scopes,
+        tools=any(b.condition == "unusual" for b in breakers),
+        accounts=accounts,
+        streak=streak if any(b.condition == "malformed" for b in breakers) else "",
+    )
+
+
+def first_of(condition: str, breakers: list[BreakerFacts]) -> BreakerFacts | None:
+    """The breaker whose threshold says what is slow or unusual: one of the agent before one of its team."""
+    found = [b for b in breakers if b.condition == condition]
+    return next((b for b in found if b.scope != "team"), found[0] if found else None)
 
 
 def admission_params(
-    row: Row, proposed: Proposed, judgement: Judgement, run_id: Any
+    row: Row, proposed: Proposed, judgement: Judgement, run_id: Any, facts: AgentFacts
 ) -> dict[str, Any]:
-    """Parameters of WRITE_ADMISSION and WRITE_DENIAL."""
+    """Parameters of `write_admission` and `write_denial`."""
     request, now = proposed.request, row.now_at
     claimed = judgement.admission == "allowed" and request.claim_id
     held = judgement.admission == "held"
@@ -217,10 +230,23 @@ def admission_params(
                 "claimed": bool(claimed),
             }
         ).decode(),
-        "count_actions": 1,
-        "count_failures": 0,
-        "count_tokens": request.estimated_tokens,
-        "count_cost": request.estimated_cost_usd,
+        "accounts": [b.account for b in facts.budgets],
+        **admission_counts(proposed, judgement, facts),
+    }
+
+
+def admission_counts(proposed: Proposed, judgement: Judgement, facts: AgentFacts) -> dict[str, Any]:
+    """What an admission, or a refusal, adds to the windows."""
+    denied = judgement.admission == "denied"
+    watched = first_of("unusual", facts.breakers)
+    event = judgement.event or Event(
+        "denied" if denied else "proposed", uses=facts.uses, tool_uses=facts.tool_uses
+    )
+    return {
+        "count_actions": 0 if denied else 1,
+        "count_unusual": int(watched is not None and is_unusual(watched, event)),
+        "count_tokens": 0 if denied else proposed.request.estimated_tokens,
+        "count_cost": 0 if denied else proposed.request.estimated_cost_usd,
     }
 
 
@@ -306,7 +332,11 @@ class Settlement:
 
     params: dict[str, Any]
     statement: str
-    trip: Any = None
+    event: Event
+    steps: bytes
+    """The run's fingerprints before this one."""
+    trip: Tripped | None = None
+    shadows: tuple[Tripped, ...] = ()
     needs_care: bool = False
 
 
@@ -325,23 +355,64 @@ def weigh_settlement(row: Row | None, action: Any, request: Settle) -> Settlemen
         raise Conflict(f"This action is {row.state}; claim it first.", code="not_claimed")
     if request.claim_id and request.claim_id != row.claim_id:
         raise Conflict("Another process holds the claim.", code="not_your_claim")
-    breakers = breakers_decoder.decode(row.breakers)
-    tokens = request.input_tokens + request.output_tokens - row.estimated_tokens
-    cost = request.cost_usd - row.estimated_cost_usd
-    failed = request.outcome == "failed"
-    trip = first_trip(breakers, judge_outcome, Outcome(failed, tokens, cost))
     if request.outcome == "interrupted" and row.state == "unknown":
         raise Conflict("This action's claim ran out already.", code="not_claimed")
+    return settlement(row, action, request, digest)
+
+
+def settlement(row: Row, action: Any, request: Settle, digest: bytes) -> Settlement:
+    """Judge the outcome by the breakers that watch the run; an interruption is none."""
+    breakers = breakers_decoder.decode(row.breakers)
+    steps, event = bytes(row.steps or b""), outcome_event(row, request, breakers)
+    watch = Watch(breakers, steps=steps)
+    found = watch.step(event) if request.outcome != "interrupted" else []
+    trip, shadows = opening(found), tuple(shadowed(found))
+    streak = "longer" if event.malformed else "" if event.failed else "over"
+    watched = first_of("slow", breakers)
     return Settlement(
-        params=settlement_params(row, action, request, digest),
-        statement=WRITE_SETTLEMENT_OF_RUN if counts_runs(breakers) else WRITE_SETTLEMENT,
-        trip=trip if request.outcome != "interrupted" else None,
-        needs_care=trip is not None or row.state == "unknown" or row.probe_of is not None,
+        params=settlement_params(row, action, request, digest)
+        | {
+            "count_slow": int(watched is not None and is_slow(watched, event)),
+            "fingerprint": event.fingerprint or None,
+            "steps": watch.steps if event.fingerprint else None,
+            "malformed": event.malformed,
+        },
+        statement=write_settlement(
+            counted_for(breakers, accounts=bool(row.accounts), streak=streak)
+        ),
+        event=event,
+        steps=steps,
+        trip=trip,
+        shadows=shadows,
+        needs_care=bool(found) or row.state == "unknown" or row.probe_of is not None,
+    )
+
+
+def outcome_event(row: Row, request: Settle, breakers: list[BreakerFacts]) -> Event:
+    """What breakers judge of an outcome. Fingerprints are only made where one looks for circles."""
+    circles = any(b.condition == "loop" for b in breakers)
+    result = bytes(request.result)
+    return Event(
+        "settled",
+        tool=row.tool,
+        failed=request.outcome == "failed",
+        malformed=request.error is not None and malformed_of(request.error.type),
+        tokens=request.input_tokens + request.output_tokens - row.estimated_tokens,
+        cost_usd=request.cost_usd - row.estimated_cost_usd,
+        duration_ms=request.duration_ms,
+        fingerprint=loops.fingerprint(
+            tool=row.tool,
+            subject=row.subject,
+            arguments=msgspec.json.decode(row.arguments),
+            result=request.error.message if request.error else msgspec.json.decode(result),
+        )
+        if circles
+        else b"",
     )
 
 
 def settlement_params(row: Row, action: Any, request: Settle, digest: bytes) -> dict[str, Any]:
-    """Parameters of WRITE_SETTLEMENT and WRITE_RELEASE."""
+    """Parameters of `write_settlement` and WRITE_RELEASE that the request gives."""
     failed = request.outcome == "failed"
     result = bytes(request.result)
     return {
@@ -354,13 +425,13 @@ def settlement_params(row: Row, action: Any, request: Settle, digest: bytes) -> 
         "input_tokens": request.input_tokens,
         "output_tokens": request.output_tokens,
         "cost_usd": request.cost_usd,
+        "cost_source": "reported" if request.cost_usd else "",
         "model": request.model,
         "trace_url": request.trace_url,
         "result": None if result == b"null" else result.decode(),
         "error": None if request.error is None else encode(request.error).decode(),
         "duration_ms": request.duration_ms,
         "report_digest": digest,
-        "count_actions": 0,
         "count_failures": int(failed),
         "count_tokens": request.input_tokens + request.output_tokens,
         "count_cost": request.cost_usd,

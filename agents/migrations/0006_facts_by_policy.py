@@ -1,10 +1,6 @@
-"""The functions that read facts, now with the policies in force."""
-
-from pathlib import Path
+"""The functions that read facts, now with the policies in force, come with `sql/facts.sql` later."""
 
 from django.db import migrations
-
-FACTS = Path(__file__).parent.parent / "sql" / "facts.sql"
 
 DROP = """
 drop function if exists agents_action_facts, agents_admission_facts, agents_action_json,
@@ -20,5 +16,4 @@ class Migration(migrations.Migration):
         migrations.RemoveField(model_name="agent", name="policy_version"),
         migrations.RemoveField(model_name="agent", name="tools"),
         migrations.RunSQL(DROP, migrations.RunSQL.noop),
-        migrations.RunSQL(FACTS.read_text(), DROP),
     ]

@@ -3,7 +3,8 @@
 from .aap import AAPRequest, AAPStatus, Instance, InstanceUpdate, Provisioner
 from .action import Action, ActionState
 from .agent import Agent, AgentKey, AgentState, AgentVersion
-from .breaker import Breaker, BreakerState, Bucket, Condition, Trip
+from .breaker import Breaker, BreakerState, Bucket, Condition, Streak, ToolUse, Trip
+from .budget import Account, Budget
 from .limit import Limit, LimitUse, Permit
 from .policy import Policy, PolicyVersion, ToolSchema
 from .run import Checkpoint, Directive, Run, RunState
@@ -11,6 +12,7 @@ from .run import Checkpoint, Directive, Run, RunState
 __all__ = [
     "AAPRequest",
     "AAPStatus",
+    "Account",
     "Action",
     "ActionState",
     "Agent",
@@ -20,6 +22,7 @@ __all__ = [
     "Breaker",
     "BreakerState",
     "Bucket",
+    "Budget",
     "Checkpoint",
     "Condition",
     "Directive",
@@ -33,6 +36,8 @@ __all__ = [
     "Provisioner",
     "Run",
     "RunState",
+    "Streak",
     "ToolSchema",
+    "ToolUse",
     "Trip",
 ]

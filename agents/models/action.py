@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Self
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -58,6 +59,14 @@ class Decision(models.TextChoices):
     REJECTED = "rejected", _("Rejected")
     ANSWERED = "answered", _("Answered")
     ASKED = "asked", _("Asked")
+
+
+class CostSource(models.TextChoices):
+    """Where `cost_usd` comes from; empty when it costs nothing, or nobody knows."""
+
+    REPORTED = "reported", _("Reported")
+    PRICED = "priced", _("By the price table")
+    VOIDED = "voided", _("Voided")
 
 
 class ActionQuerySet(OfAgentQuerySet["Action"]):
@@ -132,6 +141,15 @@ class Action(models.Model):
     error = models.JSONField(null=True, blank=True)
     duration_ms = models.PositiveIntegerField(null=True, blank=True)
     trace_url = models.CharField(max_length=1000, blank=True)
+    fingerprint = models.BinaryField(max_length=8, null=True, blank=True)
+    """What it did, whatever its counters: see `rules/breakers/loops.py`. None unless a breaker looks for circles."""
+    is_malformed = models.BooleanField(default=False)
+    """Its output could not be read."""
+    accounts = ArrayField(models.UUIDField(), default=list, blank=True)
+    """The budget accounts that its estimate is reserved in and its cost is spent from."""
+    cost_source = models.CharField(max_length=8, choices=CostSource.choices, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    """A person asked to stop it while it executes; agents that can, do."""
     resume = models.JSONField(null=True, blank=True)
     claim_id = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)

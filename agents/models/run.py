@@ -15,6 +15,9 @@ from audit.ids import new_id
 from .agent import Agent, AgentVersion
 from .visible import OfAgentQuerySet, scope_of
 
+if TYPE_CHECKING:
+    from .breaker import Breaker
+
 
 class RunState(models.TextChoices):
     RUNNING = "running", _("Running")
@@ -28,6 +31,14 @@ LIVE = (RunState.RUNNING, RunState.PAUSED)
 
 
 class RunQuerySet(OfAgentQuerySet["Run"]):
+    def of(self, breaker: Breaker) -> Self:
+        """Those that a breaker watches."""
+        if breaker.run_id:
+            return self.filter(pk=breaker.run_id)
+        if breaker.team_id:
+            return self.filter(agent__team_id=breaker.team_id)
+        return self.filter(agent_id=breaker.agent_id)
+
     def live(self) -> Self:
         """Running or paused; written into the statement, so that its plan uses the index of live runs."""
         return self.filter(Q(state=Constant(RunState.RUNNING)) | Q(state=Constant(RunState.PAUSED)))
@@ -59,6 +70,10 @@ class Run(models.Model):
     input_tokens = models.PositiveBigIntegerField(default=0)
     output_tokens = models.PositiveBigIntegerField(default=0)
     cost_usd = models.DecimalField(max_digits=18, decimal_places=6, default=0)
+    seen_at = models.DateTimeField(null=True, blank=True)
+    """The last sign of life: an action, an outcome, a report or a heartbeat."""
+    steps = models.BinaryField(max_length=512, default=b"")
+    """Fingerprints of the last steps, 8 bytes each, the newest last; see `rules/breakers/loops.py`."""
 
     objects = RunQuerySet.as_manager()
 
@@ -119,6 +134,8 @@ class DirectiveKind(models.TextChoices):
     INSTRUCTION = "instruction", _("Instruction")
     STATE = "state", _("State")
     LIMIT = "limit", _("Limit")
+    MODEL = "model", _("Model")
+    TOOLS = "tools", _("Tools")
     REVIEW = "review", _("Review")
 
 

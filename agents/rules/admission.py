@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Literal
 
-from .breakers import Verdict, first_trip, judge_proposal
-from .facts import AgentFacts, BreakerFacts, Proposal
+from .breakers import Tripped, Watch, opening, shadowed
+from .budgets import Exhausted, exhausted
+from .facts import AgentFacts, BreakerFacts, Event, Moment, Proposal
 from .policy import Requirement, Ruling
 
 type Admission = Literal["allowed", "held", "denied", "replayed", "retry_later", "over"]
@@ -20,8 +22,9 @@ class Judgement:
     """What to do with a proposal. `code` is stable for programs, `reason` a sentence.
 
     `rule` names the policy rule that decided, `requirement` says whose approval
-    a held one needs. `over` says that the run or agent is finished for good. With `trip`, that breaker opens; with
-    `probe`, the action is admitted as a probe of that breaker.
+    a held one needs. `over` says that the run or agent is finished for good. With `trip`, that breaker opens, with
+    `budget` that budget has no room, because of `event`; `shadows` only say they would open. With `probe`,
+    the action is admitted as a probe of that breaker.
     """
 
     admission: Admission
@@ -30,23 +33,62 @@ class Judgement:
     retry_after_s: int | None = None
     rule: str = ""
     requirement: Requirement | None = None
-    trip: tuple[BreakerFacts, Verdict] | None = None
+    trip: Tripped | None = None
+    budget: Exhausted | None = None
+    shadows: tuple[Tripped, ...] = ()
+    event: Event | None = None
     probe: BreakerFacts | None = None
 
     @property
     def needs_care(self) -> bool:
         """A person is needed, or probation is counted: not for the fast path."""
-        return self.admission == "held" or self.trip is not None or self.probe is not None
+        return (
+            self.admission == "held"
+            or self.trip is not None
+            or self.budget is not None
+            or self.probe is not None
+            or bool(self.shadows)
+        )
 
 
 def judge(facts: AgentFacts, proposal: Proposal, ruling: Ruling) -> Judgement:
-    """Stopped first, then what policy ruled, then breakers, then probation."""
+    """Stopped first, then what policy ruled, then breakers, then budgets, then probation."""
     if stopped := judge_state(facts):
         return stopped
+    event = event_of(facts, proposal, "denied" if ruling.answer == "deny" else "proposed")
+    found = Watch(facts.breakers).step(event)
+    judged = judge_unwatched(facts, proposal, ruling, opening(found))
+    if not found and judged.budget is None:
+        return judged
+    return replace(judged, event=event, shadows=tuple(shadowed(found)))
+
+
+def event_of(facts: AgentFacts, proposal: Proposal, moment: Moment) -> Event:
+    return Event(
+        moment,
+        tool=proposal.tool,
+        item=proposal.item,
+        tokens=0 if moment == "denied" else proposal.estimated_tokens,
+        cost_usd=Decimal(0) if moment == "denied" else proposal.estimated_cost_usd,
+        uses=facts.uses,
+        tool_uses=facts.tool_uses,
+    )
+
+
+def judge_unwatched(
+    facts: AgentFacts, proposal: Proposal, ruling: Ruling, tripped: Tripped | None
+) -> Judgement:
+    """The rest, once it is known whether a breaker opens."""
     if ruling.answer == "deny":
-        return Judgement("denied", ruling.code, ruling.why, rule=ruling.rule)
-    if tripped := first_trip(facts.breakers, judge_proposal, proposal):
-        return Judgement("retry_later", "tripped", tripped[1].reason, PAUSED_RETRY_S, trip=tripped)
+        return Judgement("denied", ruling.code, ruling.why, rule=ruling.rule, trip=tripped)
+    if tripped:
+        return Judgement(
+            "retry_later", "tripped", tripped.verdict.reason, PAUSED_RETRY_S, trip=tripped
+        )
+    if spent := exhausted(
+        facts.budgets, tokens=proposal.estimated_tokens, cost_usd=proposal.estimated_cost_usd
+    ):
+        return Judgement("retry_later", "budget", spent.reason, PAUSED_RETRY_S, budget=spent)
     asked = proposal.ask or (proposal.ask_unless_ruled and not ruling.rule)
     if ruling.answer == "approve" or asked:
         # No probe: what waits for a person may wait longer than probation lasts.

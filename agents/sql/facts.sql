@@ -3,62 +3,201 @@
 -- PL/pgSQL function sees what was committed before its own start (READ COMMITTED), so counters are
 -- read after the lock was won. Judging happens in Python (agents/rules), never here.
 
--- How full a breaker's window is. `p_item` and `p_tool` are only looked at for repeats.
-create or replace function agents_breaker_value(
-    b agents_breaker, p_run uuid, p_item text, p_tool text, p_now timestamptz
-) returns numeric language plpgsql stable as $$
+-- What a breaker's window holds. `p_item` and `p_tool` are only looked at for repeats. Windows over two
+-- hours are sums of whole hours, so that a day costs 24 rows and not 8,640.
+create or replace function agents_breaker_reading(
+    b agents_breaker, p_agent uuid, p_run uuid, p_item text, p_tool text, p_now timestamptz,
+    out value numeric, out volume int, out base int, out base_volume int
+) language plpgsql stable as $$
+#variable_conflict use_column
 declare
+    its_owner uuid := case b.scope when 'run' then p_run when 'team' then b.team_id else p_agent end;
     since timestamptz := greatest(p_now - b.window, coalesce(b.reset_at, '-infinity'));
-    first_slot int := floor(extract(epoch from p_now - b.window) / 10)::int + 1;
-    reset_slot int := floor(extract(epoch from b.reset_at) / 10)::int;
-    total numeric;
+    its_width int := case when b.window > interval '2 hours' then 3600 else 10 end;
+    first_slot int;
+    reset_slot int;
 begin
-    if b.condition = 'repeats' then
+    value := 0; volume := 0; base := 0; base_volume := 0;
+    case b.condition
+    when 'repeats' then
         if p_item is null then
-            return 0;
+            return;
         end if;
-        select count(*) into total from (
+        select count(*) into value from (
             select 1 from agents_action x
-            where x.agent_id = b.agent_id and x.item = p_item and x.tool = p_tool
+            where (case when b.scope = 'team'
+                   then x.agent_id in (select a.id from agents_agent a where a.team_id = b.team_id)
+                   else x.agent_id = p_agent end)
+              and x.item = p_item and x.tool = p_tool
               and x.created_at > since and x.state <> 'denied'
-              and (b.scope = 'agent' or x.run_id = p_run)
-            limit ceil(b.limit)::int + 1
+              and (b.scope <> 'run' or x.run_id = p_run)
+            limit ceil(b.limit + b.extra)::int + 1
         ) recent;
-        return total;
+        return;
+    when 'loop' then
+        return;
+    when 'malformed' then
+        select k.malformed into value from agents_streak k where k.owner = its_owner;
+        value := coalesce(value, 0);
+        return;
+    when 'often', 'rarely' then
+        select count(*) into value from (
+            select 1 from agents_run r
+            where (case when b.scope = 'team'
+                   then r.agent_id in (select a.id from agents_agent a where a.team_id = b.team_id)
+                   else r.agent_id = p_agent end)
+              and r.id >= agents_first_id(since) and r.started_at > since
+            limit ceil(b.limit + b.extra)::int + 1
+        ) recent;
+        return;
+    when 'silence' then
+        select extract(epoch from p_now - greatest(
+                   coalesce(r.seen_at, r.started_at), coalesce(b.reset_at, '-infinity')))
+          into value from agents_run r where r.id = p_run;
+        value := coalesce(value, 0);
+        return;
+    else
+        null;
+    end case;
+    if b.window = interval '0' then
+        select case when b.unit = 'tokens' then r.input_tokens + r.output_tokens else r.cost_usd end
+          into value from agents_run r where r.id = p_run;
+        value := greatest(coalesce(value, 0) - b.baseline, 0);
+        return;
     end if;
-    select coalesce(sum(case
-               when b.condition = 'errors' then k.failures
-               when b.unit = 'tokens' then k.tokens
-               else k.cost_usd end), 0)
-      into total
+    first_slot := floor(extract(epoch from p_now - b.window) / its_width)::int + 1;
+    reset_slot := floor(extract(epoch from b.reset_at) / its_width)::int;
+    select coalesce(sum(case b.condition
+               when 'spend' then case when b.unit = 'tokens' then k.tokens else k.cost_usd end
+               when 'slow' then k.slow
+               when 'unusual' then k.unusual
+               else k.failures end), 0),
+           coalesce(sum(k.finished), 0)
+      into value, volume
       from agents_bucket k
-     where k.owner = case when b.scope = 'run' then p_run else b.agent_id end
-       and k.width = 10 and k.slot >= greatest(first_slot, coalesce(reset_slot, first_slot));
+     where k.owner = its_owner
+       and k.width = its_width and k.slot >= greatest(first_slot, coalesce(reset_slot, first_slot));
     if reset_slot >= first_slot then
-        total := greatest(total - b.baseline, 0);
+        value := greatest(value - b.baseline, 0);
+        volume := greatest(volume - b.baseline_volume, 0);
     end if;
-    return total;
+    if b.condition = 'drop' then
+        select coalesce(sum(k.failures), 0), coalesce(sum(k.finished), 0) into base, base_volume
+          from agents_bucket k
+         where k.owner = its_owner and k.width = 3600
+           and k.slot >= floor(extract(epoch from p_now) / 3600)::int - 168
+           and k.slot <= floor(extract(epoch from p_now - b.window) / 3600)::int;
+    end if;
 end $$;
 
--- The breakers that watch this run: those of the agent, and of a run's own row instead of its setting.
+-- The smallest id (UUIDv7) that can have been made at this moment or later.
+create or replace function agents_first_id(p_at timestamptz) returns uuid language sql immutable as $$
+    select (lpad(to_hex(greatest(floor(extract(epoch from
+        case when p_at = '-infinity' then 'epoch'::timestamptz else p_at end) * 1000), 0)::bigint), 12, '0')
+        || '00000000000000000000')::uuid
+$$;
+
+-- The breakers that watch this run: its agent's and its team's, and of a run's own row instead of its setting.
 create or replace function agents_breakers_json(
-    p_agent uuid, p_run uuid, p_item text, p_tool text, p_now timestamptz
+    p_agent uuid, p_team uuid, p_run uuid, p_item text, p_tool text, p_now timestamptz
 ) returns text language sql stable as $$
     select coalesce(json_agg(json_build_object(
         'id', b.id, 'condition', b.condition, 'unit', b.unit, 'scope', b.scope,
-        'run_id', b.run_id, 'state', b.state, 'limit', b.limit,
+        'run_id', b.run_id, 'state', b.state,
+        'limit', b.limit + case when b.extra_until > p_now then b.extra else 0 end,
         'window_s', extract(epoch from b.window)::float8,
-        'value', agents_breaker_value(b, p_run, p_item, p_tool, p_now),
+        'value', g.value, 'volume', g.volume, 'base', g.base, 'base_volume', g.base_volume,
+        'minimum', b.minimum, 'threshold', b.threshold,
         'generation', b.generation, 'probes_allowed', b.probes_allowed,
         'probes_leased', b.probes_leased, 'probes_succeeded', b.probes_succeeded,
-        'probation_until', b.probation_until) order by b.condition, b.unit), '[]')::text
-    from agents_breaker b
-    where b.agent_id = p_agent and b.state not in ('disabled', 'shadow')
-      and (b.run_id = p_run or b.run_id is null and not exists (
+        'probation_until', b.probation_until) order by b.condition, b.unit, b.id), '[]')::text
+    from (select * from agents_breaker b
+           where b.agent_id = p_agent and (b.run_id is null or b.run_id = p_run)
+           union all
+          select * from agents_breaker b where b.team_id = p_team) b,
+         agents_breaker_reading(b, p_agent, p_run, p_item, p_tool, p_now) g
+    where b.state <> 'disabled'
+      and (b.run_id is not null or b.scope <> 'run' or not exists (
           select 1 from agents_breaker own
           where own.agent_id = p_agent and own.run_id = p_run
-            and own.condition = b.condition and own.unit = b.unit))
+            and own.condition = b.condition and own.unit = b.unit and own.window = b.window))
 $$;
+
+-- For reports of many actions at once: how often each item was worked on before, for each breaker that counts that.
+create or replace function agents_item_counts(
+    p_agent uuid, p_team uuid, p_run uuid, p_items text[], p_tools text[], p_now timestamptz
+) returns table (breaker uuid, item text, tool text, n int) language sql stable as $$
+    select b.id, i.item, i.tool, g.value::int
+      from (select * from agents_breaker b where b.agent_id = p_agent and (b.run_id is null or b.run_id = p_run)
+             union all select * from agents_breaker b where b.team_id = p_team) b,
+           unnest(p_items, p_tools) as i (item, tool),
+           agents_breaker_reading(b, p_agent, p_run, i.item, i.tool, p_now) g
+     where b.condition = 'repeats' and b.state <> 'disabled' and g.value > 0
+$$;
+
+-- The accounts that an action of this run is reserved in, made where a period begins, and locked in one order.
+create or replace function agents_accounts(p_agent uuid, p_team uuid, p_run uuid, p_now timestamptz)
+returns table (account uuid, budget uuid, name text, scope text, unit text, period text,
+               room numeric, reserved numeric, spent numeric)
+language plpgsql as $$
+#variable_conflict use_column
+begin
+    if not exists (select 1 from agents_budget b
+                    where b.team_id = p_team and (b.agent_id is null or b.agent_id = p_agent)) then
+        return;
+    end if;
+    insert into agents_account (id, budget_id, owner, starts_at, ends_at, unit, raised, reserved, spent)
+    select gen_random_uuid(), b.id, d.owner, d.starts_at, d.ends_at, b.unit, 0, 0, 0
+      from agents_budget b, agents_account_of(b, p_agent, p_run, p_now) d
+     where b.team_id = p_team and (b.agent_id is null or b.agent_id = p_agent)
+       and not exists (select 1 from agents_account k where k.budget_id = b.id
+                          and k.owner = d.owner and k.starts_at = d.starts_at)
+     order by b.id
+        on conflict do nothing;
+    return query
+    select k.id, b.id, b.name::text, b.scope::text, b.unit::text, b.period::text,
+           b.limit + k.raised, k.reserved, k.spent
+      from agents_budget b, agents_account_of(b, p_agent, p_run, p_now) d, agents_account k
+     where b.team_id = p_team and (b.agent_id is null or b.agent_id = p_agent)
+       and k.budget_id = b.id and k.owner = d.owner and k.starts_at = d.starts_at
+     order by b.id
+       for no key update of k;
+end $$;
+
+-- Whose account it is, and the period that a moment falls into.
+create or replace function agents_account_of(
+    b agents_budget, p_agent uuid, p_run uuid, p_now timestamptz,
+    out owner uuid, out starts_at timestamptz, out ends_at timestamptz
+) language sql stable as $$
+    select case b.scope when 'run' then p_run when 'agent' then p_agent else b.team_id end,
+           case when b.period = 'run' then 'epoch'::timestamptz else t.starts at time zone b.time_zone end,
+           case when b.period = 'run' then null
+                else (t.starts + ('1 ' || b.period)::interval) at time zone b.time_zone end
+      from (select date_trunc(case b.period when 'run' then 'day' else b.period end,
+                              p_now at time zone b.time_zone) as starts) t
+$$;
+
+create or replace function agents_budgets_json(p_agent uuid, p_team uuid, p_run uuid, p_now timestamptz)
+returns text language sql as $$
+    select json_agg(json_build_object(
+        'account', k.account, 'budget', k.budget, 'name', k.name, 'scope', k.scope, 'unit', k.unit,
+        'period', k.period, 'limit', k.room, 'reserved', k.reserved, 'spent', k.spent))::text
+      from agents_accounts(p_agent, p_team, p_run, p_now) k
+$$;
+
+-- Spends from the accounts of a run what was never reserved (reports of what was done without asking).
+create or replace function agents_charge(
+    p_agent uuid, p_team uuid, p_run uuid, p_now timestamptz, p_tokens bigint, p_cost numeric
+) returns uuid[] language plpgsql as $$
+declare
+    ids uuid[];
+begin
+    select array_agg(k.account) into ids from agents_accounts(p_agent, p_team, p_run, p_now) k;
+    update agents_account k
+       set spent = k.spent + case k.unit when 'tokens' then p_tokens else p_cost end
+     where k.id = any(ids);
+    return coalesce(ids, '{}');
+end $$;
 
 -- What a run's agent must obey now.
 create or replace function agents_control_json(p_run uuid) returns jsonb language sql stable as $$
@@ -77,7 +216,13 @@ create or replace function agents_control_json(p_run uuid) returns jsonb languag
                 'id', d.id, 'kind', d.kind, 'body', d.body, 'by', d.by, 'at', d.at) order by d.id)
             from (select * from agents_directive d
                   where d.agent_id = a.id and d.run_id = r.id and d.acknowledged_at is null
-                  order by d.id limit 100) d), '[]'))
+                  order by d.id limit 100) d), '[]'),
+        'cancel', coalesce((
+            select jsonb_agg(x.id order by x.id)
+            from (select x.id from agents_action x
+                  where x.agent_id = a.id and x.state = 'executing' and x.run_id = r.id
+                    and x.cancel_requested_at is not null
+                  order by x.id limit 100) x), '[]'))
     from agents_run r join agents_agent a on a.id = r.agent_id,
     lateral (select case
         when r.state not in ('running', 'paused') then r.state
@@ -124,7 +269,8 @@ create or replace function agents_admission_facts(
     out policy uuid, out team_policy uuid, out policy_version text,
     out run_state text, out run_reason text, out run_name text, out on_behalf_of text,
     out now_at timestamptz, out control text,
-    out seen uuid, out seen_digest bytea, out breakers text
+    out seen uuid, out seen_digest bytea, out breakers text, out budgets text,
+    out uses bigint, out tool_uses bigint
 ) returns setof record language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -163,7 +309,11 @@ begin
            and x.state in ('allowed', 'held', 'approved', 'executing', 'succeeded', 'unknown');
     end if;
     if seen is null then
-        breakers := agents_breakers_json(its_agent, p_run, p_item, p_tool, now_at);
+        breakers := agents_breakers_json(its_agent, team_id, p_run, p_item, p_tool, now_at);
+        select max(u.uses) filter (where u.tool = ''), max(u.uses) filter (where u.tool = p_tool)
+          into uses, tool_uses
+          from agents_tooluse u where u.agent_id = its_agent and u.tool in ('', p_tool);
+        budgets := agents_budgets_json(its_agent, team_id, p_run, now_at);
     end if;
     return next;
 end $$;
@@ -174,13 +324,13 @@ create or replace function agents_action_facts(
     out agent_id uuid, out team_id uuid, out agent_state text, out agent_reason text,
     out agent_name text, out environment text, out team_name text,
     out policy uuid, out team_policy uuid, out policy_version text,
-    out run_id uuid, out run_state text, out run_reason text, out run_name text,
+    out run_id uuid, out run_state text, out run_reason text, out run_name text, out steps bytea,
     out now_at timestamptz,
     out state text, out tool text, out arguments text, out claim_id text, out expires_at timestamptz,
     out kind text, out subject text, out amount numeric, out currency text, out on_behalf_of text,
     out approval_digest bytea, out judged_by text, out requirement text, out decision text,
     out report_digest bytea, out estimated_tokens bigint, out estimated_cost_usd numeric,
-    out probe_of uuid, out probe_generation int, out breakers text
+    out probe_of uuid, out probe_generation int, out accounts uuid[], out breakers text
 ) returns setof record language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -204,17 +354,18 @@ begin
         return next;
         return;
     end if;
-    select r.id, r.state, r.state_reason, r.name into run_id, run_state, run_reason, run_name
+    select r.id, r.state, r.state_reason, r.name, r.steps
+      into run_id, run_state, run_reason, run_name, steps
       from agents_run r where r.id = its_run for no key update;
     select x.state, x.tool, coalesce(x.approved_arguments, x.arguments)::text, x.claim_id, x.expires_at,
            x.kind, x.subject, x.amount, x.currency, x.on_behalf_of, x.approval_digest,
            x.policy_version, x.requirement::text, x.decision, x.report_digest, x.estimated_tokens,
-           x.estimated_cost_usd, x.probe_of_id, x.probe_generation
+           x.estimated_cost_usd, x.probe_of_id, x.probe_generation, x.accounts
       into state, tool, arguments, claim_id, expires_at, kind, subject, amount, currency,
            on_behalf_of, approval_digest, judged_by, requirement, decision, report_digest,
-           estimated_tokens, estimated_cost_usd, probe_of, probe_generation
+           estimated_tokens, estimated_cost_usd, probe_of, probe_generation, accounts
       from agents_action x where x.id = p_action for no key update;
     now_at := clock_timestamp();
-    breakers := agents_breakers_json(its_agent, its_run, null, null, now_at);
+    breakers := agents_breakers_json(its_agent, team_id, its_run, null, null, now_at);
     return next;
 end $$;

@@ -36,8 +36,7 @@ from ..weighing import (
     weigh_proposal,
     weigh_settlement,
 )
-from . import asking, probation
-from . import breaker as breakers
+from . import asking, probation, tripping
 from .rows import every, first
 
 APPROVAL_VALID = timedelta(hours=1)
@@ -68,15 +67,15 @@ def propose(
     if isinstance(weighed, Seen):
         return replayed(weighed.action, row.control)
     judgement, told = weighed.judgement, None
-    if judgement.trip is not None:
-        breakers.trip(
-            *judgement.trip,
+    if judgement.event is not None:
+        tripping.judged(
+            judgement,
             agent_id=row.agent_id,
             run_id=run_id,
             at=row.now_at,
             evidence=offence(proposed),
         )
-    elif judgement.admission == "held" and weighed.params is not None:
+    if judgement.admission == "held" and weighed.params is not None:
         if collapse and (twin := asking.twin(row, run_id, proposed)):
             return replayed(twin, row.control)
         judgement, told = asking.ask(row, proposed, weighed)
@@ -153,15 +152,20 @@ def settle(key: bytes, action_id: UUID, request: Settle) -> bytes:
             signals.action_found.send(
                 Action, action=Action.objects.select_related("agent", "run").get(pk=action_id)
             )
-        if weighed.trip is not None and row.agent_state == "active" and row.run_state == "running":
-            breakers.trip(
-                *weighed.trip,
+        under_way = row.agent_state == "active" and row.run_state == "running"
+        tripped = weighed.trip is not None and under_way
+        if under_way and (weighed.trip is not None or weighed.shadows):
+            tripping.opened(
+                weighed.trip,
+                weighed.shadows,
+                weighed.event,
+                steps=weighed.steps,
                 agent_id=row.agent_id,
                 run_id=row.run_id,
                 at=row.now_at,
                 evidence={"tool": row.tool, "action": str(action_id)},
             )
-        elif row.probe_of is not None and not interrupted:
+        if not tripped and row.probe_of is not None and not interrupted:
             probation.settle_probe(
                 row.probe_of,
                 row.probe_generation,
@@ -294,7 +298,9 @@ def cancel(action: Action, *, by: Recordable, reason: str = "") -> Action:
 def release(action: Action) -> None:
     """What never runs reserves nothing."""
     if action.estimated_tokens or action.estimated_cost_usd:
-        first(sql.RELEASE, action=action.pk)
+        with connection.cursor() as cursor:
+            cursor.execute(sql.RELEASE, {"action": action.pk, "team": action.agent.team_id})
+            cursor.execute(sql.RELEASE_ACCOUNTS, {"action": action.pk})
 
 
 def cancel_all(actions: list[Action], *, by: Recordable | str, reason: str) -> None:

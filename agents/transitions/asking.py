@@ -96,7 +96,7 @@ def remember(before: Action, proposed: Proposed, weighed: Weighed) -> tuple[Judg
         "expires_at": None,
         "entry_kind": "action.remembered",
     }
-    first(sql.WRITE_DENIAL, **params)
+    first(sql.write_denial(sql.Counted()), **params)
     Action.objects.filter(pk=params["action"]).update(
         decision=Decision.REJECTED,
         message=words,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -17,11 +16,9 @@ from audit.record import Recordable, record
 from people.models import Person
 
 from .. import signals
-from ..evidence import evidence_of
-from ..models import Agent, AgentState, Breaker, Run, RunState, Trip
+from ..models import Agent, AgentState, Breaker, RunState, Trip
 from ..models.breaker import BreakerState, Condition, Scope, Unit
-from ..rules.breakers import Verdict, plain
-from ..rules.facts import BreakerFacts
+from ..rules.breakers import plain
 from . import probation, stopping
 
 DEFAULTS: tuple[dict[str, Any], ...] = (
@@ -39,65 +36,6 @@ DEFAULTS: tuple[dict[str, Any], ...] = (
 
 def install_defaults(agent: Agent) -> None:
     Breaker.objects.bulk_create(Breaker(agent=agent, **settings) for settings in DEFAULTS)
-
-
-def trip(
-    facts: BreakerFacts,
-    verdict: Verdict,
-    *,
-    agent_id: UUID,
-    run_id: UUID,
-    at: datetime,
-    evidence: dict[str, Any],
-) -> Trip:
-    """Open a breaker and pause what it watches. The agent and run are locked by the caller."""
-    agent = Agent.objects.select_related("team").get(pk=agent_id)
-    run = Run.objects.get(pk=run_id) if facts.scope == Scope.RUN else None
-    breaker = own_row(Breaker.objects.get(pk=facts.id), run)
-    again = breaker.state == BreakerState.HALF_OPEN
-    breaker.state = BreakerState.OPEN
-    breaker.generation += 1
-    breaker.opened_at = at
-    breaker.probation_until = None
-    breaker.reopenings += again
-    breaker.save()
-    stopped = stopping.stop(
-        agent,
-        run,
-        at=at,
-        reason=verdict.reason,
-        breaker=breaker,
-        value=verdict.value,
-        evidence=evidence | evidence_of(breaker, agent_id, run_id, evidence, at),
-    )
-    record(
-        "breaker.reopened" if again else "breaker.opened",
-        actor=f"agents.breaker:{breaker.pk}",
-        about=breaker,
-        summary=verdict.reason,
-        data={"trip": str(stopped.pk), "value": plain(verdict.value)},
-    )
-    return stopped
-
-
-def own_row(breaker: Breaker, run: Run | None) -> Breaker:
-    """The breaker's row for this run: a setting that watches runs is never itself open."""
-    if run is None or breaker.run_id is not None:
-        return breaker
-    own, _ = Breaker.objects.get_or_create(
-        agent_id=breaker.agent_id,
-        run=run,
-        condition=breaker.condition,
-        unit=breaker.unit,
-        defaults={
-            "scope": Scope.RUN,
-            "limit": breaker.limit,
-            "window": breaker.window,
-            "probes_allowed": breaker.probes_allowed,
-            "probation": breaker.probation,
-        },
-    )
-    return own
 
 
 def resume(made: Trip, *, by: Recordable, limit: Decimal | None = None) -> Trip:
@@ -175,15 +113,17 @@ def enable(breaker: Breaker, *, by: Person, reason: str = "") -> Breaker:
         raise Conflict(f"This breaker is {breaker.get_state_display().lower()}.")
     breaker.state = BreakerState.CLOSED
     breaker.reset_at = timezone.now()
-    breaker.baseline = probation.in_slot(breaker, breaker.reset_at)
+    probation.forget(breaker, breaker.reset_at)
     breaker.save()
     return changed(breaker, by, "breaker.enabled", reason)
 
 
 def locked_for(breaker: Breaker, by: Person) -> Breaker:
     """Lock the agent, then the breaker. Raises PermissionDenied."""
-    agent = Agent.objects.select_for_update(no_key=True).get(pk=breaker.agent_id)
-    if not by.decides_for(agent.team_id):
+    agent = None
+    if breaker.agent_id is not None:
+        agent = Agent.objects.select_for_update(no_key=True).get(pk=breaker.agent_id)
+    if not by.decides_for(breaker.owner_team_id):
         raise PermissionDenied("Your role may not change breakers.")
     breaker = Breaker.objects.select_for_update(of=("self",)).get(pk=breaker.pk)
     breaker.agent = agent
@@ -192,5 +132,5 @@ def locked_for(breaker: Breaker, by: Person) -> Breaker:
 
 def changed(breaker: Breaker, by: Person, kind: str, summary: str) -> Breaker:
     record(kind, actor=by, about=breaker, summary=summary)
-    ring(f"agent.{breaker.agent_id}", f"agents.{breaker.agent.team_id}", "agents")
+    ring(f"agent.{breaker.agent_id}", f"agents.{breaker.owner_team_id}", "agents")
     return breaker

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
@@ -17,13 +18,14 @@ from audit.record import record
 
 from .. import statements as sql
 from ..models import Action, ActionState, AgentState, Run, RunState
-from ..rules.breakers import first_trip, judge_observed
+from ..rules.breakers import Watch, loops, malformed_of, opening
+from ..rules.breakers.gauges import is_slow, is_unusual
 from ..rules.digest import item_of
-from ..rules.facts import BreakerFacts, Observed
+from ..rules.facts import BreakerFacts, Event
 from ..shapes import digest_of
-from ..weighing import breakers_decoder, counts_runs
-from . import breaker as breakers
+from ..weighing import breakers_decoder, counted_for, first_of
 from . import run as runs
+from . import tripping
 
 SKEW = timedelta(minutes=5)
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -121,19 +123,10 @@ def as_action(run: Run, one: Observation, now: datetime) -> Action:
 
 def write(run: Run, actions: list[Action], now: datetime) -> None:
     """Judge against the windows as they were, then write actions, sums and one entry."""
-    tripped = judge(run, actions, now)
+    breakers = watching(run, now)
+    seen = judged(run, actions, breakers, now)
     Action.objects.bulk_create(actions)
-    failures = sum(a.state == ActionState.FAILED for a in actions)
-    tokens = sum(a.tokens for a in actions)
-    cost = sum((a.cost_usd for a in actions), Decimal(0))
-    count(run, actions=len(actions), failures=failures, tokens=tokens, cost=cost, now=now)
-    Run.objects.filter(pk=run.pk).update(
-        actions_count=F("actions_count") + len(actions),
-        failures_count=F("failures_count") + failures,
-        input_tokens=F("input_tokens") + big(sum(a.input_tokens for a in actions)),
-        output_tokens=F("output_tokens") + big(sum(a.output_tokens for a in actions)),
-        cost_usd=F("cost_usd") + cost,
-    )
+    count(run, actions, seen, breakers, now)
     record(
         "actions.observed",
         actor=run.agent,
@@ -145,11 +138,13 @@ def write(run: Run, actions: list[Action], now: datetime) -> None:
             ]
         },
     )
-    if tripped is not None:
-        facts, verdict, action = tripped
-        breakers.trip(
-            facts,
-            verdict,
+    if seen.tripped is not None:
+        action = seen.tripped_by
+        tripping.opened(
+            seen.tripped,
+            (),
+            seen.event,
+            steps=seen.steps_before,
             agent_id=run.agent_id,
             run_id=run.pk,
             at=now,
@@ -163,54 +158,123 @@ def big(number: int) -> Value:
     return Value(number, output_field=BigIntegerField())
 
 
-def judge(run: Run, actions: list[Action], now: datetime) -> Any:
-    """`(breaker, verdict, action)` of the first trip, or None. Nothing trips what is paused already."""
-    if run.state != RunState.RUNNING or run.agent.state != AgentState.ACTIVE:
-        return None
-    so_far = Observed()
-    seen: dict[tuple[str, str], int] = {}
+@dataclass
+class Judged:
+    """What a report came to: the run's last steps, and what it opened."""
+
+    steps: bytes
+    slow: int = 0
+    unusual: int = 0
+    streak: str = ""
+    tripped: Any = None
+    tripped_by: Any = None
+    event: Any = None
+    steps_before: bytes = b""
+
+
+def judged(run: Run, actions: list[Action], breakers: list[BreakerFacts], now: datetime) -> Judged:
+    """Fold the actions over the windows as they were. Nothing trips what is paused already."""
+    under_way = run.state == RunState.RUNNING and run.agent.state == AgentState.ACTIVE
+    watch = Watch(breakers, steps=bytes(run.steps), items=items_before(run, actions, now))
+    slow, unusual = first_of("slow", breakers), first_of("unusual", breakers)
+    circles = any(b.condition == "loop" for b in breakers)
+    seen = Judged(watch.steps)
     for action in actions:
-        pair = (action.item, action.tool)
-        so_far = so_far.and_then(
-            failed=action.state == ActionState.FAILED,
-            tokens=action.tokens,
-            cost_usd=action.cost_usd,
+        before, event = watch.steps, observed(action, circles=circles)
+        action.fingerprint = event.fingerprint or None
+        action.is_malformed = event.malformed
+        found = opening(watch.step(event))
+        seen.slow += slow is not None and is_slow(slow, event)
+        seen.unusual += unusual is not None and is_unusual(unusual, event)
+        seen.streak = "longer" if event.malformed else seen.streak if event.failed else "over"
+        if found and under_way and seen.tripped is None:
+            seen.tripped, seen.tripped_by, seen.event, seen.steps_before = (
+                found,
+                action,
+                event,
+                before,
+            )
+    seen.steps = watch.steps
+    return seen
+
+
+def observed(action: Action, *, circles: bool) -> Event:
+    error = action.error or {}
+    return Event(
+        "observed",
+        tool=action.tool,
+        item=action.item,
+        failed=action.state == ActionState.FAILED,
+        malformed=malformed_of(error.get("type", "")),
+        tokens=action.tokens,
+        cost_usd=action.cost_usd,
+        duration_ms=action.duration_ms,
+        fingerprint=loops.fingerprint(
             tool=action.tool,
-            repeats=seen.get(pair, 0),
+            subject=action.subject,
+            arguments=action.arguments,
+            result=error.get("message") if error else action.result,
         )
-        seen[pair] = seen.get(pair, 0) + 1
-        found = first_trip(watching(run, action, now), judge_observed, so_far)
-        if found is not None:
-            return *found, action
-    return None
+        if circles
+        else b"",
+    )
 
 
-def watching(run: Run, action: Action, now: datetime) -> list[BreakerFacts]:
+def items_before(run: Run, actions: list[Action], now: datetime) -> dict[tuple[str, str, str], int]:
+    pairs = sorted({(a.item, a.tool) for a in actions})
     with connection.cursor() as cursor:
         cursor.execute(
-            "select agents_breakers_json(%s, %s, %s, %s, %s)",
-            [run.agent_id, run.pk, action.item, action.tool, now],
+            "select breaker::text, item, tool, n from agents_item_counts(%s, %s, %s, %s, %s, %s)",
+            [
+                *(run.agent_id, run.agent.team_id, run.pk),
+                *([item for item, _ in pairs], [tool for _, tool in pairs], now),
+            ],
+        )
+        return {(breaker, item, tool): n for breaker, item, tool, n in cursor.fetchall()}
+
+
+def watching(run: Run, now: datetime) -> list[BreakerFacts]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select agents_breakers_json(%s, %s, %s, null, null, %s)",
+            [run.agent_id, run.agent.team_id, run.pk, now],
         )
         return breakers_decoder.decode(cursor.fetchone()[0])
 
 
 def count(
-    run: Run, *, actions: int, failures: int, tokens: int, cost: Decimal, now: datetime
+    run: Run, actions: list[Action], seen: Judged, breakers: list[BreakerFacts], now: datetime
 ) -> None:
+    """Add the report to the windows, the budgets' accounts and the run's sums."""
+    failures = sum(a.state == ActionState.FAILED for a in actions)
+    tokens = sum(a.tokens for a in actions)
+    cost = sum((a.cost_usd for a in actions), Decimal(0))
     with connection.cursor() as cursor:
         cursor.execute(
-            "select agents_breakers_json(%s, %s, null, null, %s)", [run.agent_id, run.pk, now]
-        )
-        of_run = counts_runs(breakers_decoder.decode(cursor.fetchone()[0]))
-        cursor.execute(
-            sql.COUNT_AGENT_AND_RUN if of_run else sql.COUNT_AGENT,
+            sql.count_observed(counted_for(breakers)),
             {
                 "agent": run.agent_id,
                 "run": run.pk,
+                "team": run.agent.team_id,
                 "now": now,
-                "count_actions": actions,
+                "count_actions": len(actions),
                 "count_failures": failures,
+                "count_slow": seen.slow,
+                "count_unusual": seen.unusual,
                 "count_tokens": tokens,
                 "count_cost": cost,
             },
         )
+        cursor.execute(
+            "select agents_charge(%s, %s, %s, %s, %s, %s)",
+            [run.agent_id, run.agent.team_id, run.pk, now, tokens, cost],
+        )
+    Run.objects.filter(pk=run.pk).update(
+        actions_count=F("actions_count") + len(actions),
+        failures_count=F("failures_count") + failures,
+        input_tokens=F("input_tokens") + big(sum(a.input_tokens for a in actions)),
+        output_tokens=F("output_tokens") + big(sum(a.output_tokens for a in actions)),
+        cost_usd=F("cost_usd") + cost,
+        seen_at=now,
+        steps=seen.steps,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -25,14 +25,19 @@ from ..models import (
     Condition,
     Run,
     RunState,
+    Streak,
 )
 from ..models.breaker import Scope, Unit
 from ..rules.breakers import plain
 from ..rules.facts import BreakerFacts
+from ..weighing import BUCKETED
 from .stopping import ring_control, stop
 
 LONGEST_BACKOFF = 8
 NARROW_S = 10
+WIDE_S = 3600
+LONGEST_NARROW = timedelta(hours=2)
+"""Windows over this are sums of whole hours; as in `sql/facts.sql`."""
 
 
 def begin(breaker: Breaker, *, by: Recordable, limit: Decimal | None = None) -> None:
@@ -50,24 +55,53 @@ def begin(breaker: Breaker, *, by: Recordable, limit: Decimal | None = None) -> 
         )
     breaker.state = BreakerState.HALF_OPEN
     breaker.generation += 1
-    breaker.reset_at = now
-    breaker.baseline = in_slot(breaker, now)
+    forget(breaker, now)
+    breaker.extra, breaker.extra_until = Decimal(0), None
     breaker.probes_leased = breaker.probes_succeeded = 0
     breaker.probation_until = now + breaker.probation * min(2**breaker.reopenings, LONGEST_BACKOFF)
     breaker.save()
 
 
-def in_slot(breaker: Breaker, now: datetime) -> Decimal:
-    """What the current bucket holds already; probation starts counting after it."""
-    owner = (breaker.run_id if breaker.scope == Scope.RUN else None) or breaker.agent_id
-    bucket = Bucket.objects.filter(
-        owner=owner, width=NARROW_S, slot=int(now.timestamp()) // NARROW_S
-    ).first()
-    if bucket is None or breaker.condition == Condition.REPEATS:
-        return Decimal(0)
-    if breaker.condition == Condition.ERRORS:
-        return Decimal(bucket.failures)
-    return Decimal(bucket.tokens) if breaker.unit == Unit.TOKENS else bucket.cost_usd
+def forget(breaker: Breaker, now: datetime, run_id: UUID | None = None) -> None:
+    """What was up to now has been answered for: windows count from here. The caller saves the breaker.
+
+    What the present bucket holds already is remembered, and taken off what it will hold.
+    """
+    breaker.reset_at, breaker.baseline, breaker.baseline_volume = now, Decimal(0), 0
+    run_id = breaker.run_id or run_id
+    owner = run_id if breaker.scope == Scope.RUN else breaker.owner
+    if owner is None:
+        return
+    if breaker.condition == Condition.LOOP:
+        runs = Run.objects.filter(pk=run_id) if run_id else Run.objects.of(breaker).live()
+        runs.exclude(steps=b"").update(steps=b"")
+    elif breaker.condition == Condition.MALFORMED:
+        Streak.objects.filter(owner=owner).update(malformed=0)
+    elif breaker.window == timedelta(0):
+        run = Run.objects.filter(pk=owner).first()
+        if run is not None:
+            spent = run.tokens if breaker.unit == Unit.TOKENS else run.cost_usd
+            breaker.baseline = Decimal(spent)
+    elif breaker.condition in BUCKETED:
+        width = WIDE_S if breaker.window > LONGEST_NARROW else NARROW_S
+        bucket = Bucket.objects.filter(
+            owner=owner, width=width, slot=int(now.timestamp()) // width
+        ).first()
+        if bucket is not None:
+            breaker.baseline = counted_in(bucket, breaker)
+            breaker.baseline_volume = bucket.finished
+
+
+def counted_in(bucket: Bucket, breaker: Breaker) -> Decimal:
+    """What a bucket holds of what this breaker counts."""
+    match breaker.condition:
+        case Condition.SPEND:
+            return Decimal(bucket.tokens if breaker.unit == Unit.TOKENS else bucket.cost_usd)
+        case Condition.SLOW:
+            return Decimal(bucket.slow)
+        case Condition.UNUSUAL:
+            return Decimal(bucket.unusual)
+    return Decimal(bucket.failures)
 
 
 def lease_probe(facts: BreakerFacts) -> None:
@@ -101,7 +135,8 @@ def settle_probe(breaker_id: UUID, generation: int, *, failed: bool, at: datetim
 @transaction.atomic
 def end(breaker: Breaker) -> Breaker:
     """The deadline of probation: probes that never came back open it again, else it closes."""
-    Agent.objects.select_for_update(no_key=True).get(pk=breaker.agent_id)
+    if breaker.agent_id:
+        Agent.objects.select_for_update(no_key=True).get(pk=breaker.agent_id)
     if breaker.run_id:
         Run.objects.select_for_update(no_key=True).get(pk=breaker.run_id)
     breaker = Breaker.objects.select_for_update(of=("self",)).get(pk=breaker.pk)
@@ -110,7 +145,6 @@ def end(breaker: Breaker) -> Breaker:
     if breaker.state != BreakerState.HALF_OPEN or not due:
         return breaker
     out = Action.objects.filter(
-        agent_id=breaker.agent_id,
         probe_of=breaker,
         probe_generation=breaker.generation,
         state=ActionState.EXECUTING,
@@ -124,6 +158,7 @@ def end(breaker: Breaker) -> Breaker:
 
 
 def reopen(breaker: Breaker, reason: str, *, at: datetime) -> None:
+    assert breaker.agent_id is not None
     agent = Agent.objects.select_related("team").get(pk=breaker.agent_id)
     run = Run.objects.get(pk=breaker.run_id) if breaker.run_id else None
     if agent.state != AgentState.ACTIVE or (run is not None and run.state != RunState.RUNNING):
@@ -146,4 +181,5 @@ def close(breaker: Breaker, reason: str) -> None:
     breaker.probation_until = None
     breaker.save()
     record("breaker.closed", actor="clock", about=breaker, summary=reason)
-    ring_control(breaker.agent, breaker.run)
+    if breaker.agent is not None:
+        ring_control(breaker.agent, breaker.run)

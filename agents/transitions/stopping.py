@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -13,7 +14,7 @@ from audit.errors import Conflict
 from audit.record import record
 
 from .. import signals
-from ..models import Agent, AgentState, Breaker, Run, RunState, Trip
+from ..models import Agent, AgentState, Breaker, Budget, Run, RunState, Trip
 
 
 def stop(
@@ -23,6 +24,8 @@ def stop(
     at: datetime,
     reason: str,
     breaker: Breaker | None = None,
+    budget: Budget | None = None,
+    group: UUID | None = None,
     value: Decimal | None = None,
     evidence: dict[str, Any] | None = None,
     by: str = "",
@@ -33,14 +36,17 @@ def stop(
     paused.state_reason = reason
     paused.control_version += 1
     paused.save(update_fields=["state", "state_reason", "control_version"])
+    cause: Breaker | Budget | None = breaker or budget
     made = Trip.objects.create(
         agent=agent,
         run=run,
         breaker=breaker,
+        budget=budget,
+        group=group,
         condition=breaker.condition if breaker else "",
-        unit=breaker.unit if breaker else "",
+        unit=cause.unit if cause else "",
         value=value,
-        limit=breaker.limit if breaker else None,
+        limit=cause.limit if cause else None,
         window=breaker.window if breaker else None,
         reason=reason,
         evidence=evidence or {},
@@ -49,7 +55,7 @@ def stop(
     )
     record(
         "run.paused" if run else "agent.paused",
-        actor=by or (f"agents.breaker:{breaker.pk}" if breaker else "clock"),
+        actor=by or (cause.record_name if cause else "clock"),
         about=paused,
         summary=reason,
         data={"trip": str(made.pk)},

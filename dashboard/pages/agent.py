@@ -58,7 +58,8 @@ def rows(agents: Sequence[Agent], *, now: datetime) -> list[Row]:
     ids = [agent.pk for agent in agents]
     breakers: dict[UUID, list[Breaker]] = defaultdict(list)
     for breaker in Breaker.objects.filter(agent__in=ids, run=None):
-        breakers[breaker.agent_id].append(breaker)
+        if breaker.agent_id is not None:
+            breakers[breaker.agent_id].append(breaker)
     runs = _counts(Run.objects.filter(agent__in=ids).live())
     holds = _counts(Hold.objects.waiting().filter(agent__in=ids))
     spent = gauges.spend_since(ids, since=now - timedelta(hours=23))

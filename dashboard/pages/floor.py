@@ -146,7 +146,8 @@ def fleet(person: Person, *, now: datetime) -> Fleet:
     of_agent: dict[UUID, list[Breaker]] = {}
     states = dict.fromkeys(BreakerState.values, 0)
     for breaker in breakers:
-        of_agent.setdefault(breaker.agent_id, []).append(breaker)
+        if breaker.agent_id is not None:
+            of_agent.setdefault(breaker.agent_id, []).append(breaker)
         states[breaker.state] += 1
     minutes = _minutes((agent.pk for agent in agents), now=now)
     members = [Member(agent, minutes=minutes.get(agent.pk, [0] * MINUTES)) for agent in agents]

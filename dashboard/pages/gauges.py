@@ -88,14 +88,14 @@ def _gauge(breaker: Breaker, runs: Sequence[tuple[UUID, str]], now: datetime) ->
         return _busiest(breaker, since)
     if breaker.scope == Scope.RUN:
         return _fullest(breaker, dict(runs), now)
-    total = _sums(breaker, [breaker.agent_id], now).get(breaker.agent_id, Decimal(0))
+    total = _sums(breaker, [breaker.owner], now).get(breaker.owner, Decimal(0))
     return Gauge(breaker, total)
 
 
 def _busiest(breaker: Breaker, since: datetime) -> Gauge:
     grouped = ["tool", "item"] + (["run_id"] if breaker.scope == Scope.RUN else [])
     recent = (
-        Action.objects.filter(agent_id=breaker.agent_id, id__gte=first_id_at(since))
+        Action.objects.filter(agent=breaker.agent, id__gte=first_id_at(since))
         .order_by("-id")
         .values("pk")[:LONGEST_LOOK]
     )

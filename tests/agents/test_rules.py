@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.rules.admission import judge
-from agents.rules.breakers import first_trip, judge_observed, judge_outcome, judge_proposal, span
+from agents.rules.breakers import span
 from agents.rules.digest import NotCanonical, approval_digest, item_of, proposal_digest
-from agents.rules.facts import AgentFacts, BreakerFacts, Observed, Outcome, Proposal
+from agents.rules.facts import AgentFacts, BreakerFacts, Proposal
 from agents.rules.policy import Case, Ruling, compile_policy, judge_policies
 from agents.rules.policy.shorthand import always, over
 
@@ -52,71 +52,6 @@ def agent(**more: Any) -> AgentFacts:
         "breakers": [],
     }
     return AgentFacts(**facts | more)
-
-
-@pytest.mark.parametrize(("before", "trips"), [(0, False), (4, False), (5, True), (50, True)])
-def test_repeats_trips_past_its_limit(before: int, trips: bool) -> None:
-    verdict = judge_proposal(breaker(value=Decimal(before)), Proposal("search", {}))
-
-    assert verdict.trips is trips
-
-
-@pytest.mark.parametrize(
-    ("before", "failed", "trips"),
-    [(8, True, False), (9, True, True), (9, False, False), (30, False, False)],
-)
-def test_errors_trips_at_its_limit(before: int, failed: bool, trips: bool) -> None:
-    watched = breaker("errors", limit=Decimal(10), value=Decimal(before))
-
-    assert judge_outcome(watched, Outcome(failed)).trips is trips
-
-
-@pytest.mark.parametrize(
-    ("unit", "before", "tokens", "cost", "trips"),
-    [
-        ("usd", "24.99", 0, "0.01", False),
-        ("usd", "24.99", 0, "0.02", True),
-        ("usd", "30", 0, "0", False),
-        ("tokens", "20", 5, "99", False),
-        ("tokens", "20", 6, "0", True),
-    ],
-)
-def test_spend_trips_past_its_limit(
-    unit: str, before: str, tokens: int, cost: str, trips: bool
-) -> None:
-    watched = breaker("spend", unit=unit, limit=Decimal(25), value=Decimal(before))
-    proposal = Proposal("search", {}, estimated_tokens=tokens, estimated_cost_usd=Decimal(cost))
-
-    assert judge_proposal(watched, proposal).trips is trips
-
-
-@pytest.mark.parametrize("state", ["open", "disabled", "shadow", "forced_open"])
-def test_only_watching_breakers_trip(state: str) -> None:
-    watched = breaker(state=state, value=Decimal(99))
-
-    assert not judge_proposal(watched, Proposal("search", {})).trips
-    assert not judge_outcome(breaker("errors", state=state), Outcome(True)).trips
-
-
-def test_a_report_is_judged_with_what_it_adds() -> None:
-    seen = Observed()
-    for n in range(6):
-        seen = seen.and_then(failed=True, tokens=1, cost_usd=Decimal(1), tool="x", repeats=n)
-
-    assert judge_observed(breaker(), seen).value == 6
-    assert judge_observed(breaker("errors", limit=Decimal(6)), seen).trips
-    assert not judge_observed(breaker("errors", limit=Decimal(7)), seen).trips
-    assert judge_observed(breaker("spend", unit="usd"), seen).trips
-
-
-def test_the_first_breaker_that_opens_is_named() -> None:
-    calm, full = breaker("spend", unit="usd"), breaker(value=Decimal(9))
-
-    found = first_trip([calm, full], judge_proposal, Proposal("search", {}))
-
-    assert found is not None
-    assert found[0] is full
-    assert found[1].reason == ("search worked on one item 10 times within 60 s; the limit is 5.")
 
 
 @pytest.mark.parametrize(

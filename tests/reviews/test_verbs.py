@@ -189,17 +189,21 @@ def test_deadlines_stand_still_while_the_agent_is_paused(
 
 
 def test_modify_raises_the_limit_and_tells_the_agent(scout: Agent, run: Run, ada: Person) -> None:
-    from agents.rules.breakers import Verdict
-    from agents.transitions import breaker as breakers
+    from agents.rules.breakers import Tripped, Verdict
+    from agents.rules.facts import Event
+    from agents.transitions import tripping
     from agents.weighing import breakers_decoder
 
     text = first(
-        "select agents_breakers_json(%(a)s, %(r)s, null, null, now())", a=scout.pk, r=run.pk
+        "select agents_breakers_json(%(a)s, %(t)s, %(r)s, null, null, now())",
+        a=scout.pk,
+        t=scout.team_id,
+        r=run.pk,
     )[0]
     facts = next(b for b in breakers_decoder.decode(text) if b.condition == "errors")
-    trip = breakers.trip(
-        facts,
-        Verdict.trip("too many", 10),
+    trip = tripping.trip(
+        Tripped(facts, Verdict.trip("too many", 10)),
+        Event("settled", tool="search", failed=True),
         agent_id=scout.pk,
         run_id=run.pk,
         at=timezone.now(),

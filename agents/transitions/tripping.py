@@ -1,0 +1,199 @@
+"""closed | half_open → open: a breaker opens, a budget has no room, a shadow says it would have"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from audit.record import record
+
+from .. import signals
+from ..evidence import evidence_of
+from ..models import Agent, Breaker, Budget, Run, Trip
+from ..models.breaker import BreakerState, Scope
+from ..rules.admission import Judgement
+from ..rules.breakers import Tripped, plain
+from ..rules.breakers.evidence import judged as kept
+from ..rules.breakers.evidence import judged_budget
+from ..rules.budgets import Exhausted
+from ..rules.facts import Event
+from . import probation, stopping
+
+
+def judged(
+    judgement: Judgement, *, agent_id: UUID, run_id: UUID, at: datetime, evidence: dict[str, Any]
+) -> None:
+    """Write what a proposal opened. The agent and run are locked by the caller."""
+    assert judgement.event is not None
+    opened(
+        judgement.trip,
+        judgement.shadows,
+        judgement.event,
+        agent_id=agent_id,
+        run_id=run_id,
+        at=at,
+        evidence=evidence,
+    )
+    if judgement.budget is not None:
+        exhausted(
+            judgement.budget,
+            judgement.event,
+            agent_id=agent_id,
+            run_id=run_id,
+            at=at,
+            evidence=evidence,
+        )
+
+
+def opened(
+    tripped: Tripped | None,
+    shadows: Sequence[Tripped],
+    event: Event,
+    *,
+    agent_id: UUID,
+    run_id: UUID | None,
+    at: datetime,
+    evidence: dict[str, Any],
+    steps: bytes = b"",
+) -> Trip | None:
+    """Open a breaker and pause what it watches; note what shadows would have done."""
+    for shadow in shadows:
+        note(shadow, event, agent_id=agent_id, run_id=run_id, at=at, evidence=evidence, steps=steps)
+    if tripped is None:
+        return None
+    return trip(
+        tripped, event, agent_id=agent_id, run_id=run_id, at=at, evidence=evidence, steps=steps
+    )
+
+
+def trip(
+    tripped: Tripped,
+    event: Event,
+    *,
+    agent_id: UUID,
+    run_id: UUID | None,
+    at: datetime,
+    evidence: dict[str, Any],
+    steps: bytes = b"",
+) -> Trip:
+    """Open a breaker and pause what it watches. The agent and run are locked by the caller."""
+    facts, verdict = tripped
+    agent = Agent.objects.select_related("team").get(pk=agent_id)
+    run = Run.objects.get(pk=run_id) if facts.scope == Scope.RUN and run_id else None
+    breaker = own_row(Breaker.objects.get(pk=facts.id), run)
+    again = breaker.state == BreakerState.HALF_OPEN
+    breaker.state = BreakerState.OPEN
+    breaker.generation += 1
+    breaker.opened_at = at
+    breaker.probation_until = None
+    breaker.reopenings += again
+    breaker.save()
+    stopped = stopping.stop(
+        agent,
+        run,
+        at=at,
+        reason=verdict.reason,
+        breaker=breaker,
+        value=verdict.value,
+        evidence=evidence
+        | evidence_of(breaker, agent_id, run_id, evidence, at)
+        | {"judged": kept(facts, event, steps)},
+    )
+    record(
+        "breaker.reopened" if again else "breaker.opened",
+        actor=f"agents.breaker:{breaker.pk}",
+        about=breaker,
+        summary=verdict.reason,
+        data={"trip": str(stopped.pk), "value": plain(verdict.value)},
+    )
+    return stopped
+
+
+def note(
+    shadow: Tripped,
+    event: Event,
+    *,
+    agent_id: UUID,
+    run_id: UUID | None,
+    at: datetime,
+    evidence: dict[str, Any],
+    steps: bytes = b"",
+) -> Trip:
+    """A breaker in shadow says it would have opened; it starts counting anew, and nothing is paused."""
+    facts, verdict = shadow
+    breaker = Breaker.objects.get(pk=facts.id)
+    made = Trip.objects.create(
+        agent_id=agent_id,
+        run_id=run_id if facts.scope == Scope.RUN else None,
+        breaker=breaker,
+        is_shadow=True,
+        condition=breaker.condition,
+        unit=breaker.unit,
+        value=verdict.value,
+        limit=facts.limit,
+        window=breaker.window,
+        reason=verdict.reason,
+        evidence=evidence
+        | evidence_of(breaker, agent_id, run_id, evidence, at)
+        | {"judged": kept(facts, event, steps)},
+        opened_at=at,
+        ended_at=at,
+    )
+    probation.forget(breaker, at, run_id)
+    breaker.save(update_fields=["reset_at", "baseline", "baseline_volume"])
+    record(
+        "breaker.would_open",
+        actor=f"agents.breaker:{breaker.pk}",
+        about=breaker,
+        summary=verdict.reason,
+        data={"trip": str(made.pk), "value": plain(verdict.value)},
+    )
+    signals.breaker_shadowed.send(Trip, agent=made.agent, run=made.run, sentence=verdict.reason)
+    return made
+
+
+def exhausted(
+    found: Exhausted,
+    event: Event,
+    *,
+    agent_id: UUID,
+    run_id: UUID,
+    at: datetime,
+    evidence: dict[str, Any],
+) -> Trip:
+    """A budget has no room: pause the run it is for, else the agent that asked, and ask a person to raise it."""
+    agent = Agent.objects.select_related("team").get(pk=agent_id)
+    run = Run.objects.get(pk=run_id) if found.budget.scope == "run" else None
+    return stopping.stop(
+        agent,
+        run,
+        at=at,
+        reason=found.reason,
+        budget=Budget.objects.get(pk=found.budget.budget),
+        value=found.value,
+        evidence=evidence | {"judged": judged_budget(found.budget, event)},
+    )
+
+
+def own_row(breaker: Breaker, run: Run | None) -> Breaker:
+    """The breaker's row for this run: a setting that watches runs is never itself open."""
+    if run is None or breaker.run_id is not None:
+        return breaker
+    own, _ = Breaker.objects.get_or_create(
+        agent=breaker.agent,
+        run=run,
+        condition=breaker.condition,
+        unit=breaker.unit,
+        scope=Scope.RUN,
+        window=breaker.window,
+        defaults={
+            "limit": breaker.limit,
+            "minimum": breaker.minimum,
+            "threshold": breaker.threshold,
+            "probes_allowed": breaker.probes_allowed,
+            "probation": breaker.probation,
+        },
+    )
+    return own
