@@ -63,24 +63,35 @@ class Target:
 def find(url: str, *, timeout: float = 10) -> Target:
     """Check a URL and resolve its name, once. Raises `TargetRefused`, or `NoAnswer` when it has no address."""
     scheme, host, port, path = _parts(url)
+    addresses = check(host, port, is_tls=scheme == "https", timeout=timeout)
+    return Target(host, port, path, scheme == "https", addresses)
+
+
+def check(host: str, port: int, *, is_tls: bool, timeout: float = 10) -> tuple[Address, ...]:
+    """The addresses of a name we may send to. Raises `TargetRefused`, or `NoAnswer` when it has none."""
     addresses = _resolve(host, port, timeout)
     for address in addresses:
         if not is_allowed(host, address):
-            what = f"{host} is" if str(address) == host else f"{host} leads to {address},"
-            raise TargetRefused(
-                f"{what} not an address of the public internet. "
-                "Name it in WATCHFLOOR_PRIVATE_TARGETS if messages may go there."
-            )
-    if scheme == "http" and not all(_is_named(host, address) for address in addresses):
+            raise TargetRefused(refusal(host, address))
+    if not is_tls and not all(is_named(host, address) for address in addresses):
         raise TargetRefused(
             "The URL must start with https://. Plain http:// is only for targets "
             "that are named in WATCHFLOOR_PRIVATE_TARGETS."
         )
-    return Target(host, port, path, scheme == "https", addresses)
+    return addresses
+
+
+def refusal(host: str, address: Address) -> str:
+    """Why we do not send there, in a sentence."""
+    what = f"{host} is" if str(address) == host else f"{host} leads to {address},"
+    return (
+        f"{what} not an address of the public internet. "
+        "Name it in WATCHFLOOR_PRIVATE_TARGETS if messages may go there."
+    )
 
 
 def is_allowed(host: str, address: Address) -> bool:
-    return is_public(address) or _is_named(host, address)
+    return is_public(address) or is_named(host, address)
 
 
 def is_public(address: Address) -> bool:
@@ -98,7 +109,7 @@ def is_public(address: Address) -> bool:
     )
 
 
-def _is_named(host: str, address: Address) -> bool:
+def is_named(host: str, address: Address) -> bool:
     """By its name, or by a network its address is in."""
     for named in settings.WATCHFLOOR_PRIVATE_TARGETS:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -40,3 +40,29 @@ def broker(redis_url: str) -> str:
     query = parse_qs(parts.query)
     query["virtual_host"] = query.pop("db", ["0"])
     return f"redis+socket://{parts.path}?{urlencode(query, doseq=True)}"
+
+
+def mail(url: str) -> dict[str, Any]:
+    """The house's mail server from `smtp://user:password@host:587?from=watch@example.org`.
+
+    `smtp` speaks STARTTLS, `smtps` TLS from the first byte, `smtp+plain` neither: for a server on this machine.
+    Empty without an address. Raises ValueError, without the address: it holds a password.
+    """
+    if not url:
+        return {}
+    parts = urlsplit(url)
+    modes = {"smtp": ("starttls", 587), "smtps": ("ssl", 465), "smtp+plain": ("insecure", 25)}
+    sender = parse_qs(parts.query).get("from", [""])[0]
+    if parts.scheme not in modes or not parts.hostname or "@" not in sender:
+        raise ValueError(
+            "WATCHFLOOR_MAIL_URL must look like smtp://user:password@host:587?from=watch@example.org."
+        )
+    mode, port = modes[parts.scheme]
+    return {
+        "host": parts.hostname,
+        "port": parts.port or port,
+        "user": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "mode": mode,
+        "from": sender,
+    }

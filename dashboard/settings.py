@@ -48,6 +48,8 @@ WATCHFLOOR_URL = os.environ.get("WATCHFLOOR_URL", "http://127.0.0.1:8000").rstri
 """Where people and agents find us; links in notices start with it."""
 WATCHFLOOR_PRIVATE_TARGETS = _words("WATCHFLOOR_PRIVATE_TARGETS", "")
 """Networks and host names that are not public and webhooks may go to, nevertheless, also over plain http."""
+WATCHFLOOR_MAIL = addresses.mail(os.environ.get("WATCHFLOOR_MAIL_URL", ""))
+"""The mail server that writes to people at their own address; empty: nobody is written to."""
 _address = urlsplit(WATCHFLOOR_URL)
 _https = _address.scheme == "https"
 
@@ -208,6 +210,9 @@ CELERY_BEAT_SCHEDULE = {
     "agents": {"task": "agents.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
     "reviews": {"task": "reviews.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
     "outbox": {"task": "audit.tasks.send", "schedule": 1.0, "options": {"expires": 1}},
+    "alerts": {"task": "reviews.tasks.notify", "schedule": 1.0, "options": {"expires": 1}},
+    "alerts-old": {"task": "reviews.tasks.forget", "schedule": 600.0, "options": {"expires": 300}},
+    "alerts-due": {"task": "reviews.tasks.watch", "schedule": 5.0, "options": {"expires": 5}},
     "outbox-old": {
         "task": "audit.tasks.forget",
         "schedule": 600.0,

@@ -7,3 +7,4 @@ class ReviewsConfig(AppConfig):
 
     def ready(self) -> None:
         from . import describing, listeners  # noqa: F401  # connect themselves
+        from .alerting import listeners as alerting  # noqa: F401

@@ -20,6 +20,7 @@ from audit.record import Recordable, record
 from people.models import Calendar, Team
 from people.rules.calendar import add_working, at_share, working_between
 
+from .. import signals
 from ..models import Hold, HoldKind, HoldState, Queue
 
 APPROVALS = "approvals"
@@ -166,6 +167,7 @@ def opened(hold: Hold, *, actor: Recordable | str, summary: str) -> Hold:
         summary=summary,
         data={"kind": hold.kind, "queue": hold.queue.name, "title": hold.title},
     )
+    signals.hold_opened.send(Hold, hold=hold)
     ring_hold(hold)
     return hold
 
@@ -178,6 +180,8 @@ def close(hold: Hold, state: HoldState, *, by: Recordable | str, note: str) -> H
     hold.note = note
     hold.save(update_fields=["state", "decided_by", "decided_at", "note"])
     record(f"hold.{state}", actor=by, about=hold, summary=note)
+    if state == HoldState.EXPIRED:
+        signals.hold_expired.send(Hold, hold=hold)
     ring_hold(hold)
     return hold
 

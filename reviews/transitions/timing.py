@@ -15,6 +15,7 @@ from audit.record import record
 from people.models import Calendar, Person
 from people.rules.calendar import Hours, add_working, at_share
 
+from .. import signals
 from ..models import Hold, HoldKind, HoldState
 from .locking import lock, locked, required
 from .opening import close, queue_of, ring_hold
@@ -65,6 +66,7 @@ def remind(hold: Hold) -> Hold:
         summary=f"{share} % of the time to answer is over.",
         data={"title": hold.title, "share": share, "expires_at": hold.expires_at.isoformat()},
     )
+    signals.hold_reminded.send(Hold, hold=hold, share=share)
     ring_hold(hold)
     return hold
 
@@ -123,6 +125,7 @@ def moved(hold: Hold, queue: str, *, by: Person | str, note: str) -> Hold:
         summary=note,
         data={"title": hold.title, "before": before.name, "after": queue},
     )
+    signals.hold_escalated.send(Hold, hold=hold, before=before.name, why=note)
     ring_hold(hold)
     return hold
 

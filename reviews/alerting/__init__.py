@@ -1,0 +1,1 @@
+"""Telling people outside: what is told of, what it says, and sending it through Apprise, guarded."""

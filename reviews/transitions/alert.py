@@ -1,0 +1,203 @@
+"""firing → acknowledged → resolved
+
+An alert is written in the transaction of what it tells of, with its notifications; they are sent afterwards
+(`reviews.alerting.sending`). The trigger in `sql/alerts.sql` resolves it when nothing of it waits any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.db import connection, transaction
+from django.utils import timezone
+
+from agents.models import Agent
+from audit.errors import Conflict
+from audit.record import record
+from people.models import Person, Team
+
+from ..models import Alert, AlertState, Hold, Occurrence, Silence
+from ..models.alert import decides
+from ..models.notification import Why
+from ..rules.alerts import KINDS, USUAL_GROUP, Matter
+from .route import apply
+from .telling import locked, repeat, ring_alert, routes_for, silence_for, tell, unsilence
+
+__all__ = ["Happening", "acknowledge", "apply", "end", "fire", "repeat", "resolve_old", "unsilence"]
+
+RESOLVED_AFTER = timedelta(days=1)
+"""What nothing waits on any more is no news then."""
+LONGEST_TEXT = 4000
+TITLE = 300
+
+LOCK_ALIKE = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
+
+
+@dataclass(frozen=True)
+class Happening:
+    """What an alert tells of. With `hold`, it lasts until that is answered; with `key`, it is told once."""
+
+    kind: str
+    title: str
+    team: Team | None
+    agent: Agent | None = None
+    hold: Hold | None = None
+    text: str = ""
+    link: str = ""
+    key: str = ""
+    lasts: bool = False
+    """Until the clock finds that it is over (`end`), though no hold waits."""
+
+    @property
+    def matter(self) -> Matter:
+        name = self.agent.name if self.agent else ""
+        return Matter(self.kind, KINDS[self.kind].severity, name)
+
+
+@transaction.atomic
+def fire(happening: Happening) -> Alert | None:
+    """Write it down and whom to tell. What is like it within the window is the same alert; None: told before."""
+    now = timezone.now()
+    _lock_alike(happening)
+    if happening.key and Occurrence.objects.filter(key=happening.key).exists():
+        return None
+    matter = happening.matter
+    routes = routes_for(happening.team, matter)
+    silence = silence_for(happening.team, matter, now)
+    window = max((route.group for route in routes), default=USUAL_GROUP)
+    alert = _alike(happening, now)
+    is_new = alert is None
+    if alert is None:
+        alert = _opened(happening, silence, now, window)
+    else:
+        _joined(alert, happening, silence, now, window)
+    _occurrence(alert, happening, silence, now)
+    if alert.silence_id is None:
+        tell(alert, routes, Why.NEW if is_new else Why.MORE, now)
+    ring_alert(alert)
+    return alert
+
+
+def _lock_alike(happening: Happening) -> None:
+    """Two that are alike wait for each other, so that the second finds the first."""
+    team = happening.team.pk if happening.team else ""
+    agent = happening.agent.pk if happening.agent else ""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_ALIKE, [f"alert {team} {happening.kind} {agent}"])
+
+
+def _alike(happening: Happening, now: datetime) -> Alert | None:
+    found = Alert.objects.firing().filter(
+        team=happening.team, kind=happening.kind, agent=happening.agent, group_until__gt=now
+    )
+    return found.select_for_update(of=("self",), no_key=True).order_by("-id").first()
+
+
+def _opened(
+    happening: Happening, silence: Silence | None, now: datetime, window: timedelta
+) -> Alert:
+    alert = Alert.objects.create(
+        team=happening.team,
+        agent=happening.agent,
+        kind=happening.kind,
+        severity=KINDS[happening.kind].severity,
+        title=happening.title[:TITLE],
+        text=happening.text[:LONGEST_TEXT],
+        link=happening.link,
+        silence=silence,
+        opened_at=now,
+        last_at=now,
+        group_until=now + window,
+    )
+    facts = {"kind": alert.kind, "severity": alert.severity}
+    if silence is not None:
+        facts["silence"] = str(silence.pk)
+    record("alert.fired", actor="clock", about=alert, summary=alert.title, data=facts)
+    return alert
+
+
+def _joined(
+    alert: Alert,
+    happening: Happening,
+    silence: Silence | None,
+    now: datetime,
+    window: timedelta,
+) -> None:
+    """It happened again: the page and the next message speak of the newest, and say how many."""
+    alert.count += 1
+    alert.title, alert.text = happening.title[:TITLE], happening.text[:LONGEST_TEXT]
+    alert.link, alert.last_at, alert.group_until = happening.link, now, now + window
+    if silence is None:
+        alert.silence = None
+    alert.save(
+        update_fields=["count", "title", "text", "link", "last_at", "group_until", "silence"]
+    )
+
+
+def _occurrence(alert: Alert, happening: Happening, silence: Silence | None, now: datetime) -> None:
+    waits = happening.lasts or (happening.hold is not None and happening.hold.is_open)
+    Occurrence.objects.create(
+        alert=alert,
+        hold=happening.hold,
+        title=alert.title,
+        link=happening.link,
+        key=happening.key,
+        silence=silence,
+        at=now,
+        over_at=None if waits else now,
+    )
+
+
+@transaction.atomic
+def acknowledge(pk: UUID, *, by: Person) -> Alert:
+    """Somebody is at it: nobody is told again. Where nothing waits any more, it is over."""
+    alert = locked(pk, by=by)
+    if not decides(by, alert.team_id):
+        raise PermissionDenied("Your role reads here; leads, ops and admins acknowledge.")
+    if not alert.is_firing:
+        who = (alert.acknowledged_by or alert.resolved_by).partition(":")[2] or "the clock"
+        raise Conflict(f"This is {alert.state} already, by {who}.")
+    now = timezone.now()
+    alert.state = AlertState.ACKNOWLEDGED
+    alert.acknowledged_by, alert.acknowledged_at, alert.repeat_at = by.record_name, now, None
+    alert.save(update_fields=["state", "acknowledged_by", "acknowledged_at", "repeat_at"])
+    record("alert.acknowledged", actor=by, about=alert, summary=alert.title)
+    if not alert.occurrences.filter(over_at=None).exists():
+        _resolve(alert, by.record_name, now)
+    ring_alert(alert)
+    return alert
+
+
+@transaction.atomic
+def end(pk: UUID, keys: list[str]) -> Alert:
+    """These of it are over, the clock found; with the last one the alert is. Twice is harmless."""
+    alert = locked(pk)
+    now = timezone.now()
+    ended = alert.occurrences.filter(key__in=keys, over_at=None).update(over_at=now)
+    if ended and not alert.is_over and not alert.occurrences.filter(over_at=None).exists():
+        _resolve(alert, "clock", now)
+        ring_alert(alert)
+    return alert
+
+
+@transaction.atomic
+def resolve_old(pk: UUID) -> Alert:
+    """Nothing of it has waited for a day: it is no news any more. Twice is harmless."""
+    alert = locked(pk)
+    now = timezone.now()
+    waits = alert.occurrences.filter(over_at=None).exists()
+    if alert.is_over or waits or alert.last_at > now - RESOLVED_AFTER:
+        return alert
+    _resolve(alert, "clock", now)
+    ring_alert(alert)
+    return alert
+
+
+def _resolve(alert: Alert, by: str, now: datetime) -> None:
+    alert.state = AlertState.RESOLVED
+    alert.resolved_by, alert.resolved_at, alert.repeat_at = by, now, None
+    alert.save(update_fields=["state", "resolved_by", "resolved_at", "repeat_at"])
+    record("alert.resolved", actor=by, about=alert, summary=alert.title)
