@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
@@ -11,6 +12,14 @@ from django.db import connection
 ADD = """
 insert into audit_entry (kind, actor, about, team, agent, run, summary, data, at)
 values (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, clock_timestamp())
+"""
+
+ADD_ALL = """
+insert into audit_entry (kind, actor, about, team, agent, run, summary, data, at)
+select e.kind, e.actor, e.about, e.team, e.agent, e.run, e.summary, e.data::jsonb, clock_timestamp()
+  from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+       with ordinality as e (kind, actor, about, team, agent, run, summary, data, n)
+ order by e.n
 """
 
 
@@ -53,3 +62,24 @@ def record(
                 json.dumps(facts, cls=DjangoJSONEncoder),
             ],
         )
+
+
+class Note(NamedTuple):
+    """One of many entries: see `record` for the fields."""
+
+    kind: str
+    actor: str
+    about: str
+    team: str
+    agent: str
+    run: str
+    summary: str = ""
+    data: dict[str, Any] | None = None
+
+
+def record_all(notes: Iterable[Note]) -> None:
+    """Add many entries in one statement, in their order."""
+    rows = [(*note[:-1], json.dumps(note.data or {}, cls=DjangoJSONEncoder)) for note in notes]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(ADD_ALL, [list(column) for column in zip(*rows, strict=True)])

@@ -50,6 +50,12 @@ WATCHFLOOR_PRIVATE_TARGETS = _words("WATCHFLOOR_PRIVATE_TARGETS", "")
 """Networks and host names that are not public and webhooks may go to, nevertheless, also over plain http."""
 WATCHFLOOR_MAIL = addresses.mail(os.environ.get("WATCHFLOOR_MAIL_URL", ""))
 """The mail server that writes to people at their own address; empty: nobody is written to."""
+WATCHFLOOR_FORWARD_TRACES = os.environ.get("WATCHFLOOR_FORWARD_TRACES", "")
+"""Where spans that came in are sent on to: the whole address of another OTLP/HTTP back end."""
+WATCHFLOOR_FORWARD_TRACES_HEADERS = os.environ.get("WATCHFLOOR_FORWARD_TRACES_HEADERS", "")
+"""`name=value,…` for it, as OTEL_EXPORTER_OTLP_HEADERS is written."""
+WATCHFLOOR_TRACE_URL = os.environ.get("WATCHFLOOR_TRACE_URL", "")
+"""Where people see a trace: an address with `{trace_id}` in it."""
 _address = urlsplit(WATCHFLOOR_URL)
 _https = _address.scheme == "https"
 

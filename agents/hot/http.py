@@ -63,7 +63,7 @@ class Problem(Refused):
         super().__init__(detail, code=code)
 
 
-async def read_body(receive: Receive) -> bytes:
+async def read_body(receive: Receive, largest: int = LARGEST_BODY) -> bytes:
     """The whole body. Raises Problem (too_large) or Gone."""
     chunks: list[bytes] = []
     size = 0
@@ -73,8 +73,8 @@ async def read_body(receive: Receive) -> bytes:
             raise Gone
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size > LARGEST_BODY:
-            raise Problem("too_large", "A request may have 1 MiB.")
+        if size > largest:
+            raise Problem("too_large", f"A request may have {largest // 2**20} MiB.")
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)

@@ -1,0 +1,210 @@
+"""The SQL that writes many actions at once, of several runs and agents, in one transaction.
+
+Whoever runs it has locked the agents (in the order of their ids), then the runs. Actions go in by COPY: half of
+what `insert … unnest` costs here; the lock makes sure that nobody else adds the same calls meanwhile.
+"""
+
+from __future__ import annotations
+
+from .rules.done import Done
+
+COPY_ACTIONS = """
+copy agents_action (
+    id, agent_id, run_id, call_id, kind, tool, subject, item, step, attempt, idempotency_key, arguments,
+    digest, policy_version, rule, on_behalf_of, state, gated, code, state_reason, reason, currency,
+    estimated_tokens, estimated_cost_usd, input_tokens, output_tokens, cost_usd, cost_source, model, result,
+    error, duration_ms, trace_url, fingerprint, is_malformed, accounts, claim_id, decision, message, decided_by,
+    created_at, claimed_at, settled_at
+) from stdin
+"""
+
+LOCK_AGENTS = """
+select id, team_id, state from agents_agent where id = any(%(agents)s::uuid[]) order by id for no key update
+"""
+
+RUN_OWNERS = "select id, agent_id from agents_run where id = any(%(runs)s::uuid[])"
+
+RUNS_BY_KEY = """
+select r.id, r.agent_id, r.key
+  from unnest(%(agents)s::uuid[], %(keys)s::text[]) as asked (agent, key)
+  join agents_run r on r.agent_id = asked.agent and r.key = asked.key and r.key <> ''
+"""
+
+LOCK_RUNS = """
+select id, name, key, state, on_behalf_of, steps, finished_at, metadata, trace_url
+  from agents_run where id = any(%(runs)s::uuid[]) order by id for no key update
+"""
+
+BEGIN_RUNS = """
+insert into agents_run (
+       id, agent_id, name, key, on_behalf_of, state, state_reason, control_version, trace_url, metadata, error,
+       started_at, finished_at, actions_count, failures_count, input_tokens, output_tokens, cost_usd, seen_at, steps)
+select b.id, b.agent, b.name, b.key, '', case when b.over then 'terminated' else 'running' end,
+       case when b.over then 'This agent was retired before.' else '' end, 1, b.url, b.metadata, '',
+       b.started, case when b.over then %(now)s end, 0, 0, 0, 0, 0, %(now)s, ''
+  from unnest(%(ids)s::uuid[], %(agents)s::uuid[], %(names)s::text[], %(keys)s::text[], %(urls)s::text[],
+              %(metadata)s::jsonb[], %(started)s::timestamptz[], %(over)s::bool[])
+       as b (id, agent, name, key, url, metadata, started, over)
+"""
+
+TELL_RUNS = """
+update agents_run r
+   set name = case when t.name = '' then r.name else t.name end,
+       metadata = case when t.session = '' or r.metadata ? 'session_id' then r.metadata
+                       else r.metadata || jsonb_build_object('session_id', t.session) end,
+       trace_url = case when r.trace_url = '' then t.url else r.trace_url end
+  from unnest(%(runs)s::uuid[], %(names)s::text[], %(sessions)s::text[], %(urls)s::text[])
+       as t (run, name, session, url)
+ where r.id = t.run
+"""
+
+FINISH_RUNS = """
+update agents_run r
+   set state = f.state, error = f.error, finished_at = f.ended, control_version = r.control_version + 1
+  from unnest(%(runs)s::uuid[], %(states)s::text[], %(errors)s::text[], %(ended)s::timestamptz[])
+       as f (run, state, error, ended)
+ where r.id = f.run and r.state = 'running'
+   and not exists (select 1 from agents_action x
+                    where x.agent_id = r.agent_id and x.run_id = r.id and x.state in ('held', 'approved'))
+returning r.id
+"""
+
+OWNERS = "select id, agent_id from agents_action where id = any(%(actions)s::uuid[])"
+
+LINK = """
+update agents_action x set trace_url = l.url
+  from unnest(%(actions)s::uuid[], %(urls)s::text[]) as l (action, url)
+ where x.id = l.action and x.trace_url = '' and l.url <> ''
+"""
+
+KNOWN_CALLS = """
+select x.run_id, x.call_id, x.id, x.digest
+  from unnest(%(runs)s::uuid[], %(calls)s::text[]) as asked (run, call)
+  join agents_action x on x.run_id = asked.run and x.call_id = asked.call
+"""
+
+BREAKERS = """
+select asked.run, agents_breakers_json(asked.agent, asked.team, asked.run, null, null, %(now)s) as breakers
+  from unnest(%(agents)s::uuid[], %(teams)s::uuid[], %(runs)s::uuid[]) as asked (agent, team, run)
+"""
+
+RESETS = """
+select b.id::text as id, b.reset_at from agents_breaker b
+ where b.reset_at is not null and b.id = any(%(ids)s::uuid[])
+"""
+"""What happened before was answered for; spans that come late do not open the breaker again."""
+
+ITEMS = """
+select i.run, i.breaker::text as breaker, i.item, i.tool, n.tries
+  from unnest(%(agents)s::uuid[], %(runs)s::uuid[], %(breakers)s::uuid[], %(items)s::text[], %(tools)s::text[])
+       as i (agent, run, breaker, item, tool) join agents_breaker b on b.id = i.breaker,
+lateral (select count(*) as tries from (
+    select 1 from agents_action x
+     where x.agent_id = i.agent and x.item = i.item and x.tool = i.tool
+       and x.created_at > greatest(%(now)s - b.window, coalesce(b.reset_at, '-infinity'))
+       and x.state <> 'denied' and (b.scope <> 'run' or x.run_id = i.run)
+     limit ceil(b.limit + b.extra)::int + 1) recent) n
+ where n.tries > 0
+"""
+"""How often each item was worked on before, for breakers that count that; bounded by their limits."""
+
+ITEMS_OF_TEAM = ITEMS.replace(
+    "x.agent_id = i.agent",
+    "x.agent_id in (select a.id from agents_agent a where a.team_id = b.team_id)",
+)
+
+USES = """
+select u.tool, u.uses from agents_tooluse u where u.agent_id = %(agent)s and u.tool = any(%(tools)s::text[])
+"""
+
+CHARGE = """
+select asked.run,
+       agents_charge(asked.agent, asked.team, asked.run, %(now)s, asked.tokens, asked.cost) as accounts
+  from unnest(%(agents)s::uuid[], %(teams)s::uuid[], %(runs)s::uuid[], %(tokens)s::bigint[],
+              %(costs)s::numeric[]) as asked (agent, team, run, tokens, cost)
+"""
+
+SLOT_COLUMNS = (
+    *("owner", "width", "slot", "actions", "finished"),
+    *("failures", "slow", "unusual", "tokens", "cost"),
+)
+
+COUNT = """
+insert into agents_bucket as k (
+       owner, width, slot, actions, finished, failures, slow, unusual, tokens, cost_usd)
+select * from unnest(
+       %(owner)s::uuid[], %(width)s::int[], %(slot)s::int[], %(actions)s::int[], %(finished)s::int[],
+       %(failures)s::int[], %(slow)s::int[], %(unusual)s::int[], %(tokens)s::bigint[], %(cost)s::numeric[])
+    on conflict (owner, width, slot) do update set
+       actions = k.actions + excluded.actions, finished = k.finished + excluded.finished,
+       failures = k.failures + excluded.failures, slow = k.slow + excluded.slow,
+       unusual = k.unusual + excluded.unusual,
+       tokens = k.tokens + excluded.tokens, cost_usd = k.cost_usd + excluded.cost_usd
+"""
+
+SUM_RUNS = """
+update agents_run r
+   set actions_count = r.actions_count + s.actions, failures_count = r.failures_count + s.failures,
+       input_tokens = r.input_tokens + s.input, output_tokens = r.output_tokens + s.output,
+       cost_usd = r.cost_usd + s.cost, seen_at = greatest(r.seen_at, %(now)s), steps = s.steps
+  from unnest(%(runs)s::uuid[], %(actions)s::int[], %(failures)s::int[], %(inputs)s::bigint[],
+              %(outputs)s::bigint[], %(costs)s::numeric[], %(steps)s::bytea[])
+       as s (run, actions, failures, input, output, cost, steps)
+ where r.id = s.run
+"""
+
+USED = """
+insert into agents_tooluse as k (agent_id, tool, uses)
+select * from unnest(%(agents)s::uuid[], %(tools)s::text[], %(uses)s::bigint[])
+    on conflict (agent_id, tool) do update set uses = k.uses + excluded.uses
+"""
+
+STREAKS_OVER = (
+    "update agents_streak set malformed = 0 where owner = any(%(owners)s::uuid[]) and malformed > 0"
+)
+
+STREAKS_LONGER = """
+insert into agents_streak as k (owner, malformed)
+select * from unnest(%(owners)s::uuid[], %(more)s::int[])
+    on conflict (owner) do update set malformed = k.malformed + excluded.malformed
+"""
+
+
+def line(one: Done, *, id: str, agent: str, run: str, on_behalf_of: str, accounts: str) -> str:
+    """One row in COPY's text format, in the order of COPY_ACTIONS."""
+    started, ended = one.started_at, one.ended_at
+    return (
+        f"{id}\t{agent}\t{run}\t{text(one.call_id)}\t{one.kind}\t{text(one.tool)}\t{text(one.subject)}\t"
+        f"{text(one.item)}\t{text(one.step)}\t{one.attempt}\t\t{json(one.arguments_json)}\t"
+        f"\\\\x{one.digest.hex()}\t0.0\t\t{on_behalf_of}\t{'failed' if one.failed else 'succeeded'}\tf\t"
+        f"{one.code}\t{text(one.why)}\t\t\t0\t0\t{one.input_tokens}\t{one.output_tokens}\t{one.cost_usd or 0}\t"
+        f"{one.cost_source}\t{text(one.model)}\t{json(one.result_json)}\t{json(one.error_json)}\t"
+        f"{NULL if one.duration_ms is None else one.duration_ms}\t{text(one.trace_url)}\t"
+        f"{binary(one.fingerprint)}\t{'t' if one.malformed else 'f'}\t{accounts}\t\t\t\t\t"
+        f"{started}\t{started}\t{ended}\n"
+    )
+
+
+NULL = "\\N"
+
+
+def text(value: str) -> str:
+    """Text as COPY reads it."""
+    if value.isprintable() and "\\" not in value:
+        return value
+    return (
+        value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    )
+
+
+def json(value: str | None) -> str:
+    """JSON as COPY reads it; it may be spread over lines."""
+    if value is None:
+        return NULL
+    return (
+        value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    )
+
+
+def binary(value: bytes) -> str:
+    return f"\\\\x{value.hex()}" if value else NULL

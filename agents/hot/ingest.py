@@ -1,0 +1,155 @@
+"""Requests of spans gather while a transaction is under way, and go into the next one together.
+
+One writer a process: hundreds of small requests cost few commits, and no two transactions of this process wait
+for each other's locks. The queue is bounded; who comes when it is full is told to come again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import django.db
+import psycopg
+from msgspec.structs import replace
+from psycopg_pool import PoolTimeout
+
+from ..otlp.reading import Export
+from ..transitions import telemetry
+from ..transitions.telemetry import Told
+
+logger = logging.getLogger(__name__)
+
+MOST_TOGETHER = 4_000
+"""Spans in one transaction, unless one request alone has more."""
+MOST_WAITING = 40_000
+"""Spans that wait to be written."""
+
+OUTAGE = (
+    django.db.OperationalError,
+    django.db.InterfaceError,
+    psycopg.OperationalError,
+    PoolTimeout,
+)
+UNFIT = (django.db.DataError, psycopg.DataError, UnicodeEncodeError)
+
+
+class Full(Exception):
+    """More waits than may wait."""
+
+
+class Unavailable(Exception):
+    """The database did not answer, or somebody keeps the agent locked."""
+
+
+@dataclass
+class Waiting:
+    """A request that waits for its answer; `rejected` spans did not fit the database."""
+
+    told: Told
+    answer: asyncio.Future[int]
+    rejected: int = 0
+
+
+class Ingest:
+    def __init__(self) -> None:
+        self._waiting: deque[Waiting] = deque()
+        self._spans = 0
+        self._working: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "ingest")
+
+    async def store(self, told: Told) -> int:
+        """Wait until the request is stored and judged; how many spans had to be rejected. Raises Full, Unavailable."""
+        if self._spans and self._spans + told.export.spans > MOST_WAITING:
+            raise Full
+        one = Waiting(told, asyncio.get_running_loop().create_future())
+        self._waiting.append(one)
+        self._spans += told.export.spans
+        if self._working is None or self._working.done():
+            self._working = asyncio.create_task(self._work())
+        return await one.answer
+
+    async def stop(self) -> None:
+        """Write what waits."""
+        if self._working is not None:
+            await asyncio.wait([self._working])
+
+    async def _work(self) -> None:
+        while self._waiting:
+            batch = self._next()
+            await self._write([(one, one.told) for one in batch])
+            for one in batch:
+                self._spans -= one.told.export.spans
+                if not one.answer.done():
+                    one.answer.set_result(one.rejected)
+
+    def _next(self) -> list[Waiting]:
+        batch = [self._waiting.popleft()]
+        spans = batch[0].told.export.spans
+        while self._waiting and spans + self._waiting[0].told.export.spans <= MOST_TOGETHER:
+            batch.append(self._waiting.popleft())
+            spans += batch[-1].told.export.spans
+        return batch
+
+    async def _write(self, parts: Sequence[Part]) -> None:
+        """Store these together; where one spoils it, the halves by themselves, down to the one."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._thread, stored, [told for _, told in parts])
+        except UNFIT as error:
+            halves = split(parts)
+            if not halves:
+                logger.info("A span does not fit the database: %s", error)
+                parts[0][0].rejected += sum(len(one.done) for one in parts[0][1].export.traces)
+            for half in halves:
+                await self._write(half)
+        except Exception as error:
+            is_stuck = isinstance(error, psycopg.errors.LockNotAvailable)
+            if len(parts) > 1 and (is_stuck or not isinstance(error, OUTAGE)):
+                for half in split(parts):
+                    await self._write(half)
+            else:
+                fail(parts, error)
+
+
+type Part = tuple[Waiting, Told]
+"""A request, and what of it is to be stored."""
+
+
+def fail(parts: Sequence[Part], error: Exception) -> None:
+    """Answer these with what happened."""
+    is_outage = isinstance(error, OUTAGE)
+    if is_outage:
+        logger.warning("Spans were not stored: %s", error)
+    for waiting, _ in parts:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(Unavailable() if is_outage else error)
+
+
+def stored(told: Sequence[Told]) -> None:
+    django.db.close_old_connections()
+    try:
+        telemetry.store(told)
+    finally:
+        django.db.close_old_connections()
+
+
+def split(parts: Sequence[Part]) -> list[list[Part]]:
+    """Two halves: of the requests, of one request's traces, or of one trace's spans. Empty: there is but one."""
+    if len(parts) > 1:
+        middle = len(parts) // 2
+        return [list(parts[:middle]), list(parts[middle:])]
+    waiting, told = parts[0]
+    traces = told.export.traces
+    if len(traces) > 1:
+        pieces = [traces[: len(traces) // 2], traces[len(traces) // 2 :]]
+    elif traces and len(done := traces[0].done) > 1:
+        middle = len(done) // 2
+        pieces = [[replace(traces[0], done=half)] for half in (done[:middle], done[middle:])]
+    else:
+        return []
+    return [[(waiting, Told(told.agent, Export(traces=piece, spans=0)))] for piece in pieces]

@@ -1,0 +1,220 @@
+"""Writes reports of what was done: actions, windows, accounts, sums, entries and trips, in the caller's transaction.
+
+One way in for the agents' own observations and for spans. The agents and runs are locked.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from uuid_utils import uuid7
+
+from audit.bell import ring
+from audit.record import Note, record_all
+
+from .. import batches as sql
+from ..rules.done import Done
+from . import tripping
+from .rows import every
+from .watching import Report, Watched, watch
+
+WIDTHS = (10, 3600)
+
+
+def write(reports: Iterable[Report], now: datetime) -> None:
+    """Judge all reports against the windows as they were, then write them."""
+    reports = sorted(
+        (one for one in reports if one.done), key=lambda one: (one.team, one.agent, one.run)
+    )
+    if not reports:
+        return
+    watched = watch(reports, now)
+    accounts = charge(reports, now)
+    ids = copy(reports, accounts)
+    count(watched)
+    sum_up(reports, now)
+    keep_habits(watched)
+    enter(reports, ids)
+    for seen, of_report in zip(watched, ids, strict=True):
+        open_breakers(seen, of_report, now)
+    ring(*{topic for one in reports for topic in topics(one)}, "agents")
+
+
+def charge(reports: Sequence[Report], now: datetime) -> dict[UUID, str]:
+    """Spend from the runs' budgets; returns their accounts as COPY reads them."""
+    rows = every(
+        sql.CHARGE,
+        agents=[one.agent for one in reports],
+        teams=[one.team for one in reports],
+        runs=[one.run for one in reports],
+        tokens=[sum(done.tokens for done in one.done) for one in reports],
+        costs=[cost_of(one.done) for one in reports],
+        now=now,
+    )
+    return {row.run: "{" + ",".join(map(str, row.accounts)) + "}" for row in rows}
+
+
+def copy(reports: Sequence[Report], accounts: dict[UUID, str]) -> list[list[str]]:
+    """Insert the actions; returns their ids, in order."""
+    ids: list[list[str]] = []
+    lines: list[str] = []
+    for report in reports:
+        mine = sorted(str(uuid7()) for _ in report.done)
+        agent, run, held = str(report.agent), str(report.run), accounts[report.run]
+        behalf = sql.text(report.on_behalf_of)
+        lines += [
+            sql.line(done, id=id, agent=agent, run=run, on_behalf_of=behalf, accounts=held)
+            for id, done in zip(mine, report.done, strict=True)
+        ]
+        ids.append(mine)
+    with connection.connection.cursor() as cursor, cursor.copy(sql.COPY_ACTIONS) as rows:
+        rows.write("".join(lines))
+    return ids
+
+
+def count(watched: Sequence[Watched]) -> None:
+    """Add to the windows, each action in the slot in which it ended."""
+    slots: dict[tuple[UUID, int, int], list[Any]] = {}
+    for seen in watched:
+        report = seen.report
+        owners = [report.agent]
+        owners += [report.run] if seen.counted.run else []
+        owners += [report.team] if seen.counted.team else []
+        for slot, sums in by_slot(seen).items():
+            for owner in owners:
+                for width in WIDTHS:
+                    key = (owner, width, slot * WIDTHS[0] // width)
+                    known = slots.get(key)
+                    slots[key] = (
+                        sums if known is None else [a + b for a, b in zip(known, sums, strict=True)]
+                    )
+    rows = [(*key, *slots[key]) for key in sorted(slots)]
+    columns = map(list, zip(*rows, strict=True))
+    run(sql.COUNT, **dict(zip(sql.SLOT_COLUMNS, columns, strict=True)))
+
+
+def by_slot(seen: Watched) -> dict[int, list[Any]]:
+    """`[actions, finished, failures, slow, unusual, tokens, cost]` by narrow slot."""
+    slots: defaultdict[int, list[Any]] = defaultdict(lambda: [0, 0, 0, 0, 0, 0, Decimal(0)])
+    for at, done in enumerate(seen.report.done):
+        sums = slots[int(done.ended_at.timestamp()) // WIDTHS[0]]
+        sums[0] += 1
+        sums[1] += 1
+        sums[2] += done.failed
+        sums[3] += at in seen.slow
+        sums[4] += at in seen.unusual
+        sums[5] += done.tokens
+        if done.cost_usd:
+            sums[6] += done.cost_usd
+    return slots
+
+
+def sum_up(reports: Sequence[Report], now: datetime) -> None:
+    run(
+        sql.SUM_RUNS,
+        runs=[one.run for one in reports],
+        actions=[len(one.done) for one in reports],
+        failures=[sum(done.failed for done in one.done) for one in reports],
+        inputs=[sum(done.input_tokens for done in one.done) for one in reports],
+        outputs=[sum(done.output_tokens for done in one.done) for one in reports],
+        costs=[cost_of(one.done) for one in reports],
+        steps=[one.steps for one in reports],
+        now=now,
+    )
+
+
+def keep_habits(watched: Sequence[Watched]) -> None:
+    """Which tools are used how often, and malformed outputs in a row: only where a breaker looks at them."""
+    uses: defaultdict[tuple[UUID, str], int] = defaultdict(int)
+    for seen in watched:
+        if seen.counted.tools:
+            for done in seen.report.done:
+                uses[seen.report.agent, ""] += 1
+                uses[seen.report.agent, done.tool] += 1
+        if any(one.condition == "malformed" for one in seen.breakers):
+            keep_streak(seen)
+    if uses:
+        keys = sorted(uses)
+        run(
+            sql.USED,
+            agents=[agent for agent, _ in keys],
+            tools=[tool for _, tool in keys],
+            uses=[uses[key] for key in keys],
+        )
+
+
+def keep_streak(seen: Watched) -> None:
+    over, bad = seen.malformed
+    owners = sorted((seen.report.agent, seen.report.run, seen.report.team))
+    if over:
+        run(sql.STREAKS_OVER, owners=owners)
+    if bad:
+        run(sql.STREAKS_LONGER, owners=owners, more=[bad] * len(owners))
+
+
+def enter(reports: Sequence[Report], ids: Sequence[Sequence[str]]) -> None:
+    """One entry a run, with what proves the rows; a line for each would be a copy of the table."""
+    record_all(
+        Note(
+            kind="actions.observed",
+            actor=f"agent:{report.agent}",
+            about=f"agents.run:{report.run}",
+            team=str(report.team),
+            agent=str(report.agent),
+            run=str(report.run),
+            summary=f"{len(mine)} observed",
+            data={
+                "count": len(mine),
+                "first": mine[0],
+                "last": mine[-1],
+                "sha256": proof(mine, report.done),
+            },
+        )
+        for report, mine in zip(reports, ids, strict=True)
+    )
+
+
+def proof(ids: Sequence[str], done: Sequence[Done]) -> str:
+    """SHA-256 over one line an action, in the order of ids: see docs/telemetry.md."""
+    whole = sha256()
+    for id, one in zip(ids, done, strict=True):
+        state = "failed" if one.failed else "succeeded"
+        whole.update(f"{id} {one.call_id} {one.digest.hex()} {state} {one.tokens}\n".encode())
+    return whole.hexdigest()
+
+
+def open_breakers(seen: Watched, ids: Sequence[str], now: datetime) -> None:
+    """Write what the actions opened. They are in the windows already, and their ids in the evidence."""
+    report = seen.report
+    for offence in seen.offences:
+        done = report.done[offence.at]
+        tripping.opened(
+            offence.tripped,
+            offence.shadows,
+            offence.event,
+            steps=offence.steps,
+            agent_id=report.agent,
+            run_id=report.run,
+            at=now,
+            evidence={"item": done.item, "tool": done.tool, "action": ids[offence.at]},
+        )
+
+
+def topics(report: Report) -> tuple[str, ...]:
+    return f"run.{report.run}", f"agent.{report.agent}", f"agents.{report.team}"
+
+
+def cost_of(done: Sequence[Done]) -> Decimal:
+    return sum((one.cost_usd for one in done if one.cost_usd), Decimal(0))
+
+
+def run(statement: str, **params: Any) -> None:
+    with connection.connection.cursor() as cursor:
+        cursor.execute(statement, params)
