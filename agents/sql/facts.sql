@@ -23,16 +23,21 @@ begin
         if p_item is null then
             return;
         end if;
-        select count(*) into value from (
-            select 1 from agents_action x
-            where (case when b.scope = 'team'
-                   then x.agent_id in (select a.id from agents_agent a where a.team_id = b.team_id)
-                   else x.agent_id = p_agent end)
-              and x.item = p_item and x.tool = p_tool
-              and x.created_at > since and x.state <> 'denied'
-              and (b.scope <> 'run' or x.run_id = p_run)
-            limit ceil(b.limit + b.extra)::int + 1
-        ) recent;
+        -- One statement a scope: a condition that chooses inside would keep the index from being used.
+        if b.scope = 'team' then
+            select count(*) into value from (
+                select 1 from agents_agent a join agents_action x on x.agent_id = a.id
+                where a.team_id = b.team_id and x.item = p_item and x.created_at > since
+                  and x.tool = p_tool and x.state <> 'denied'
+                limit ceil(b.limit + b.extra)::int + 1) recent;
+        else
+            select count(*) into value from (
+                select 1 from agents_action x
+                where x.agent_id = p_agent and x.item = p_item and x.created_at > since
+                  and x.tool = p_tool and x.state <> 'denied'
+                  and (b.scope = 'agent' or x.run_id = p_run)
+                limit ceil(b.limit + b.extra)::int + 1) recent;
+        end if;
         return;
     when 'loop' then
         return;
@@ -41,14 +46,17 @@ begin
         value := coalesce(value, 0);
         return;
     when 'often', 'rarely' then
-        select count(*) into value from (
-            select 1 from agents_run r
-            where (case when b.scope = 'team'
-                   then r.agent_id in (select a.id from agents_agent a where a.team_id = b.team_id)
-                   else r.agent_id = p_agent end)
-              and r.id >= agents_first_id(since) and r.started_at > since
-            limit ceil(b.limit + b.extra)::int + 1
-        ) recent;
+        if b.scope = 'team' then
+            select count(*) into value from (
+                select 1 from agents_agent a join agents_run r on r.agent_id = a.id
+                where a.team_id = b.team_id and r.id >= agents_first_id(since) and r.started_at > since
+                limit ceil(b.limit + b.extra)::int + 1) recent;
+        else
+            select count(*) into value from (
+                select 1 from agents_run r
+                where r.agent_id = p_agent and r.id >= agents_first_id(since) and r.started_at > since
+                limit ceil(b.limit + b.extra)::int + 1) recent;
+        end if;
         return;
     when 'silence' then
         select extract(epoch from p_now - greatest(
