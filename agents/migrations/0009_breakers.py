@@ -4,12 +4,9 @@ import audit.ids
 import datetime
 import django.contrib.postgres.fields
 import django.db.models.deletion
-from pathlib import Path
 
 from django.db import migrations, models
 
-
-FACTS = Path(__file__).parent.parent / "sql" / "facts.sql"
 
 DROP = """
 drop function if exists agents_action_facts, agents_admission_facts, agents_action_json,
@@ -300,7 +297,5 @@ class Migration(migrations.Migration):
             model_name='account',
             constraint=models.CheckConstraint(condition=models.Q(('raised__gte', 0), ('reserved__gte', 0), ('spent__gte', 0)), name='account_is_never_negative'),
         ),
-        # Functions take rows of the tables: whoever changes a table makes them again.
-        migrations.RunSQL(DROP, migrations.RunSQL.noop),
-        migrations.RunSQL(FACTS.read_text(), DROP),
+        # The functions that take rows of these tables are loaded by the newest migration that names them.
     ]

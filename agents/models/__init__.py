@@ -7,6 +7,7 @@ from .breaker import Breaker, BreakerState, Bucket, Condition, Streak, ToolUse, 
 from .budget import Account, Budget
 from .limit import Limit, LimitUse, Permit
 from .policy import Policy, PolicyVersion, ToolSchema
+from .price import Price, Repricing
 from .run import Checkpoint, Directive, Run, RunState
 
 __all__ = [
@@ -33,7 +34,9 @@ __all__ = [
     "Permit",
     "Policy",
     "PolicyVersion",
+    "Price",
     "Provisioner",
+    "Repricing",
     "Run",
     "RunState",
     "Streak",

@@ -66,6 +66,7 @@ class CostSource(models.TextChoices):
 
     REPORTED = "reported", _("Reported")
     PRICED = "priced", _("By the price table")
+    ASSUMED = "assumed", _("Assumed: what was reserved for it")
     VOIDED = "voided", _("Voided")
 
 
@@ -73,6 +74,10 @@ class ActionQuerySet(OfAgentQuerySet["Action"]):
     def overdue(self) -> Self:
         """Executing, but the outcome never came within the lease."""
         return self.executing().filter(lease_until__lt=Now())
+
+    def lapsed(self) -> Self:
+        """Allowed, but not begun while its reservation was kept."""
+        return self.filter(state=Constant(ActionState.ALLOWED), expires_at__lt=Now())
 
     def executing(self) -> Self:
         return self.filter(state=Constant(ActionState.EXECUTING))
@@ -135,6 +140,10 @@ class Action(models.Model):
     estimated_cost_usd = models.DecimalField(max_digits=18, decimal_places=6, default=0)
     input_tokens = models.PositiveBigIntegerField(default=0)
     output_tokens = models.PositiveBigIntegerField(default=0)
+    cached_tokens = models.PositiveBigIntegerField(db_default=0)
+    """Part of the input: read from the provider's cache, at a price of its own."""
+    cache_write_tokens = models.PositiveBigIntegerField(db_default=0)
+    """Part of the input: written to the provider's cache."""
     cost_usd = models.DecimalField(max_digits=18, decimal_places=6, default=0)
     model = models.CharField(max_length=120, blank=True)
     result = models.JSONField(null=True, blank=True)
@@ -163,7 +172,8 @@ class Action(models.Model):
     created_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
-    """Held: when it expires. Approved: until when the approval may be used."""
+    """Held: when it expires. Approved: until when the approval may be used. Allowed: how long what it
+    reserved is kept for it."""
     delivered_at = models.DateTimeField(null=True, blank=True)
     claimed_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
@@ -187,6 +197,11 @@ class Action(models.Model):
                 fields=["agent"],
                 name="action_in_flight",
                 condition=models.Q(state=ActionState.EXECUTING),
+            ),
+            models.Index(
+                fields=["expires_at"],
+                name="action_unclaimed",
+                condition=models.Q(state=ActionState.ALLOWED, expires_at__isnull=False),
             ),
             models.Index(
                 fields=["agent", "run"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import new_id
@@ -51,6 +52,8 @@ class Budget(models.Model):
     limit = models.DecimalField(max_digits=18, decimal_places=6)
     time_zone = models.CharField(max_length=64, default="UTC")
     """Where its days and months begin."""
+    created_at = models.DateTimeField(default=timezone.now)
+    """It counts from then."""
 
     objects = VisibleQuerySet["Budget"].as_manager()
 
@@ -110,6 +113,8 @@ class Account(models.Model):
     """Granted on top of the budget for this period only."""
     reserved = models.DecimalField(max_digits=24, decimal_places=6, default=0)
     spent = models.DecimalField(max_digits=24, decimal_places=6, default=0)
+    warned = models.PositiveSmallIntegerField(default=0)
+    """The highest share, in percent, that people were told of: see `rules/budgets.py`."""
 
     objects = AccountQuerySet.as_manager()
 

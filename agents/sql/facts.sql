@@ -143,10 +143,11 @@ create or replace function agents_item_counts(
      where b.condition = 'repeats' and b.state <> 'disabled' and g.value > 0
 $$;
 
--- The accounts that an action of this run is reserved in, made where a period begins, and locked in one order.
+-- The accounts that an action of this run is reserved in, made where a period begins, and locked in the order
+-- of their ids, as settlements do. A budget that is being removed is waited for, and then gone.
 create or replace function agents_accounts(p_agent uuid, p_team uuid, p_run uuid, p_now timestamptz)
 returns table (account uuid, budget uuid, name text, scope text, unit text, period text,
-               room numeric, reserved numeric, spent numeric)
+               room numeric, reserved numeric, spent numeric, warned int)
 language plpgsql as $$
 #variable_conflict use_column
 begin
@@ -154,21 +155,22 @@ begin
                     where b.team_id = p_team and (b.agent_id is null or b.agent_id = p_agent)) then
         return;
     end if;
-    insert into agents_account (id, budget_id, owner, starts_at, ends_at, unit, raised, reserved, spent)
-    select gen_random_uuid(), b.id, d.owner, d.starts_at, d.ends_at, b.unit, 0, 0, 0
+    insert into agents_account (id, budget_id, owner, starts_at, ends_at, unit, raised, reserved, spent, warned)
+    select gen_random_uuid(), b.id, d.owner, d.starts_at, d.ends_at, b.unit, 0, 0, 0, 0
       from agents_budget b, agents_account_of(b, p_agent, p_run, p_now) d
      where b.team_id = p_team and (b.agent_id is null or b.agent_id = p_agent)
        and not exists (select 1 from agents_account k where k.budget_id = b.id
                           and k.owner = d.owner and k.starts_at = d.starts_at)
      order by b.id
+       for key share of b
         on conflict do nothing;
     return query
     select k.id, b.id, b.name::text, b.scope::text, b.unit::text, b.period::text,
-           b.limit + k.raised, k.reserved, k.spent
+           b.limit + k.raised, k.reserved, k.spent, k.warned::int
       from agents_budget b, agents_account_of(b, p_agent, p_run, p_now) d, agents_account k
      where b.team_id = p_team and (b.agent_id is null or b.agent_id = p_agent)
        and k.budget_id = b.id and k.owner = d.owner and k.starts_at = d.starts_at
-     order by b.id
+     order by k.id
        for no key update of k;
 end $$;
 
@@ -189,7 +191,8 @@ create or replace function agents_budgets_json(p_agent uuid, p_team uuid, p_run 
 returns text language sql as $$
     select json_agg(json_build_object(
         'account', k.account, 'budget', k.budget, 'name', k.name, 'scope', k.scope, 'unit', k.unit,
-        'period', k.period, 'limit', k.room, 'reserved', k.reserved, 'spent', k.spent))::text
+        'period', k.period, 'limit', k.room, 'reserved', k.reserved, 'spent', k.spent,
+        'warned', k.warned) order by k.budget)::text
       from agents_accounts(p_agent, p_team, p_run, p_now) k
 $$;
 
@@ -338,7 +341,8 @@ create or replace function agents_action_facts(
     out kind text, out subject text, out amount numeric, out currency text, out on_behalf_of text,
     out approval_digest bytea, out judged_by text, out requirement text, out decision text,
     out report_digest bytea, out estimated_tokens bigint, out estimated_cost_usd numeric,
-    out probe_of uuid, out probe_generation int, out accounts uuid[], out breakers text
+    out probe_of uuid, out probe_generation int, out accounts uuid[], out model text,
+    out prices_version bigint, out breakers text
 ) returns setof record language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -368,12 +372,13 @@ begin
     select x.state, x.tool, coalesce(x.approved_arguments, x.arguments)::text, x.claim_id, x.expires_at,
            x.kind, x.subject, x.amount, x.currency, x.on_behalf_of, x.approval_digest,
            x.policy_version, x.requirement::text, x.decision, x.report_digest, x.estimated_tokens,
-           x.estimated_cost_usd, x.probe_of_id, x.probe_generation, x.accounts
+           x.estimated_cost_usd, x.probe_of_id, x.probe_generation, x.accounts, x.model
       into state, tool, arguments, claim_id, expires_at, kind, subject, amount, currency,
            on_behalf_of, approval_digest, judged_by, requirement, decision, report_digest,
-           estimated_tokens, estimated_cost_usd, probe_of, probe_generation, accounts
+           estimated_tokens, estimated_cost_usd, probe_of, probe_generation, accounts, model
       from agents_action x where x.id = p_action for no key update;
     now_at := clock_timestamp();
+    select coalesce(max(p.id), 0) into prices_version from agents_price p;
     breakers := agents_breakers_json(its_agent, team_id, its_run, null, null, now_at);
     return next;
 end $$;
