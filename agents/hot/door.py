@@ -29,6 +29,7 @@ from .http import (
     read_body,
     wait_of,
 )
+from .permit_judging import ask_decoder, renew_decoder
 
 logger = logging.getLogger(__name__)
 
@@ -132,12 +133,12 @@ async def permit(
 ) -> None:
     """Leave to use a shared resource: asked for, kept for longer, given back."""
     if door == "permits":
-        asked = decoded(permits.ask_decoder, body)
+        asked = decoded(ask_decoder, body)
         retry_after, told = await permits.ask(key, asked, receive)
         after = [(b"retry-after", b"%d" % math.ceil(retry_after))] if retry_after else []
         await answer(send, 200, told, *after)
     elif door == "renew":
-        wanted = decoded(permits.renew_decoder, body or b"{}")
+        wanted = decoded(renew_decoder, body or b"{}")
         await answer(send, 200, await permits.renew(key, UUID(lease), wanted))
     else:
         await answer(send, 200, await permits.give_back(key, UUID(lease)))

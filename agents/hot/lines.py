@@ -7,8 +7,10 @@ the very first is let in.
 from __future__ import annotations
 
 import asyncio
+from bisect import insort
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from uuid import UUID
 
 from .wait import Waiter, waiting
@@ -19,8 +21,9 @@ _lines: dict[UUID, Line] = {}
 class Place:
     """Somebody in a line. `turn` waits to be first, `sleep` for something to have changed."""
 
-    def __init__(self, line: Line, permit: UUID, stack: ExitStack) -> None:
+    def __init__(self, line: Line, permit: UUID, asked_at: datetime, stack: ExitStack) -> None:
         self.permit = permit
+        self.rank = (asked_at, permit)
         self.is_first = asyncio.Event()
         self._line, self._stack = line, stack
         self._waiter: Waiter | None = None
@@ -37,9 +40,8 @@ class Place:
                 await self.is_first.wait()
         except TimeoutError:
             return False
-        if (
-            self._waiter is None
-        ):  # listening begins before the look: a ring between the two is heard
+        if self._waiter is None:
+            # Listening begins before the look: a ring between the two is heard.
             self._waiter = self._stack.enter_context(waiting(f"limit.{self._line.limit}.free"))
         return asyncio.get_running_loop().time() < stop
 
@@ -49,17 +51,21 @@ class Place:
 
 
 class Line:
-    """Who waits for a limit's places, in the order of asking."""
+    """Who waits for a limit's places, in the order of asking, which is the database's.
+
+    Answers come back in another order than the one in which they were given: were the first here not the first
+    there, too, nobody would be let in.
+    """
 
     def __init__(self, limit: UUID) -> None:
         self.limit = limit
         self.places: list[Place] = []
 
     @contextmanager
-    def place(self, permit: UUID) -> Iterator[Place]:
+    def place(self, permit: UUID, asked_at: datetime) -> Iterator[Place]:
         with ExitStack() as stack:
-            place = Place(self, permit, stack)
-            self.places.append(place)
+            place = Place(self, permit, asked_at, stack)
+            insort(self.places, place, key=lambda each: each.rank)
             self._call()
             try:
                 yield place
@@ -68,6 +74,8 @@ class Line:
                 self._call()
 
     def _call(self) -> None:
+        for place in self.places[1:2]:  # somebody came before it
+            place.is_first.clear()
         if self.places:
             self.places[0].is_first.set()
         else:

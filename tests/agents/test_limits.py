@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import httpx
 import pytest
+from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -19,6 +26,7 @@ from agents.models import Agent, Limit, LimitUse, Permit, Run
 from agents.rules.limits import parse_limit
 from agents.transitions import agent as agents
 from agents.transitions import limit as limits
+from dashboard.embedded.runtime import PROJECT
 from people.models import Person, Team
 from reviews.models import Hold
 from reviews.transitions import hold as holds
@@ -424,7 +432,90 @@ def gone() -> None:
 
 
 def until(question: Any) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 20
     while not question():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+# -- over several processes ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def second(asker: Asker, scout_with_key: tuple[Agent, str]) -> Iterator[Asker]:
+    """The same agent at another process of the same floor."""
+    with another_process() as url:
+        other = Asker(url, scout_with_key[1])
+        yield other
+        other.http.close()
+
+
+@contextmanager
+def another_process() -> Iterator[str]:
+    """A web process beside the one of the tests, on the same database and the same bell."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = urlsplit(os.environ["DATABASE_URL"])
+    name = connection.settings_dict["NAME"]
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "uvicorn", "dashboard.asgi:application"),
+            *("--host", "127.0.0.1", "--port", str(port), "--no-access-log"),
+            *("--log-level", "warning", "--timeout-graceful-shutdown", "2"),
+        ],
+        cwd=PROJECT,
+        env={
+            **os.environ,
+            "DATABASE_URL": urlunsplit(address._replace(path=f"/{name}")),
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+        },
+    )
+    try:
+        until(lambda: answers(f"http://127.0.0.1:{port}/livez"))
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_the_line_is_one_over_two_processes(asker: Asker, second: Asker, support: Team) -> None:
+    limit(support, {**PLACES, "concurrency": 1})
+    lease = asker.told("crm")["lease_id"]
+    order: list[int] = []
+
+    def work(number: int) -> None:
+        here = (asker, second)[number % 2]
+        told = here.told("crm", max_wait_s=60)
+        order.append(number)
+        here.give_back(told["lease_id"])
+
+    with ThreadPoolExecutor(10) as pool:
+        for number in range(10):
+            pool.submit(work, number)
+            in_line(number + 1)
+        asker.give_back(lease)
+
+    assert order == list(range(10))
+
+
+def test_a_process_that_dies_keeps_the_others_waiting_for_seconds_only(
+    asker: Asker, support: Team
+) -> None:
+    made = limit(support, {**PLACES, "concurrency": 1})
+    now = timezone.now()
+    lapsing = now + timedelta(seconds=1)
+    agent = Agent.objects.get()
+    Permit.objects.create(limit=made, agent=agent, is_lease=True, asked_at=now, until=lapsing)
+
+    told = asker.told("crm", max_wait_s=20)
+
+    assert told["granted"]
+    assert timezone.now() >= lapsing

@@ -3,6 +3,7 @@
 from watchfloor.approval import Approval
 from watchfloor.async_approval import AsyncApproval
 from watchfloor.async_client import AsyncClient
+from watchfloor.async_permit import AsyncPermit
 from watchfloor.async_run import AsyncRun
 from watchfloor.client import Client
 from watchfloor.errors import (
@@ -15,6 +16,7 @@ from watchfloor.errors import (
     Denied,
     Expired,
     HandedOver,
+    NoPermit,
     OutcomeUnknown,
     Paused,
     PolicyChanged,
@@ -40,6 +42,7 @@ from watchfloor.models import (
     Found,
     HandOver,
     NotFound,
+    PermitInfo,
     Review,
     RunInfo,
     Stop,
@@ -47,6 +50,7 @@ from watchfloor.models import (
     Version,
 )
 from watchfloor.options import Backoff
+from watchfloor.permit import Permit
 from watchfloor.run import Run
 from watchfloor.schemas import schema_of
 
@@ -59,6 +63,7 @@ __all__ = [
     "Asked",
     "AsyncApproval",
     "AsyncClient",
+    "AsyncPermit",
     "AsyncRun",
     "Backoff",
     "BindingBroken",
@@ -72,9 +77,12 @@ __all__ = [
     "Found",
     "HandOver",
     "HandedOver",
+    "NoPermit",
     "NotFound",
     "OutcomeUnknown",
     "Paused",
+    "Permit",
+    "PermitInfo",
     "PolicyChanged",
     "Refused",
     "Rejected",

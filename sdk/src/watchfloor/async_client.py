@@ -12,6 +12,7 @@ from typing import Any
 from watchfloor import protocol
 from watchfloor.async_approval import AsyncApproval
 from watchfloor.async_io import AsyncIO
+from watchfloor.async_permit import AsyncPermits
 from watchfloor.async_run import AsyncRun
 from watchfloor.core import Core, ask, where
 from watchfloor.flows import reporting
@@ -24,7 +25,7 @@ CLOSING = 5.0
 """Seconds that leaving may spend on reports that still wait."""
 
 
-class AsyncClient:
+class AsyncClient(AsyncPermits):
     """One agent's connection. It belongs to one event loop.
 
     `timeout` are seconds for one request, `patience` seconds until a call gives up trying.

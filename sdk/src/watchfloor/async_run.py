@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from watchfloor.async_approval import AsyncApproval
 from watchfloor.async_io import AsyncIO
+from watchfloor.async_permit import AsyncPermits
 from watchfloor.core import Core
 from watchfloor.effects import Flow
 from watchfloor.errors import Refused
@@ -42,7 +43,7 @@ class Guard(Protocol):
     def __call__(self, fn: Callable[P, T], /) -> Callable[P, Awaitable[T]]: ...
 
 
-class AsyncRun(BaseRun):
+class AsyncRun(BaseRun, AsyncPermits):
     """One execution of the agent. Use it as an async context manager, within one event loop."""
 
     def __init__(self, core: Core, io: AsyncIO, state: RunState, *, watch: bool) -> None:

@@ -17,6 +17,7 @@ from watchfloor.core import Core, ask, where
 from watchfloor.flows import reporting
 from watchfloor.models import Json, OnUnbound, OnUnreachable, Review, Version
 from watchfloor.outbox import Outbox
+from watchfloor.permit import Permits
 from watchfloor.run import Run
 from watchfloor.schemas import schemas_of
 from watchfloor.state import RunState
@@ -26,7 +27,7 @@ CLOSING = 5.0
 """Seconds that leaving may spend on reports that still wait."""
 
 
-class Client:
+class Client(Permits):
     """One agent's connection. It may be shared by threads, and survives a fork.
 
     `timeout` are seconds for one request, `patience` seconds until a call gives up trying.

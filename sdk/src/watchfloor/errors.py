@@ -139,6 +139,15 @@ class StepTimeout(WatchfloorError, TimeoutError):
         self.still_running = still_running
 
 
+class NoPermit(WatchfloorError, TimeoutError):
+    """Others use the resource, for longer than `max_wait`. After `retry_after` seconds it may be free."""
+
+    def __init__(self, resource: str, retry_after: float):
+        super().__init__(f"{resource} is used by others; try again in {retry_after:.1f} s")
+        self.resource = resource
+        self.retry_after = retry_after
+
+
 class OutcomeUnknown(WatchfloorError):
     """It may or may not have happened, and nothing here can tell. A person will look."""
 

@@ -171,6 +171,23 @@ class Version:
 
 
 @dataclass(frozen=True)
+class PermitInfo:
+    """What the server said about leave to use a resource. Times are the server's, RFC 3339."""
+
+    id: str
+    granted: bool = False
+    wait_s: float = 0.0
+    """Granted: sleep so long first. Refused: how long it would have been."""
+    retry_after_s: float = 0.0
+    waiting: bool = False
+    """It stands in line for a place, and keeps its turn when it asks again at once with the same id."""
+    starts_at: str | None = None
+    lease_id: str | None = None
+    lease_until: str | None = None
+    limit: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Usage:
     """What an attempt consumed. `cost_usd` in US dollars."""
 

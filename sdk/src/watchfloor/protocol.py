@@ -12,7 +12,17 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from watchfloor import errors
-from watchfloor.models import Action, Admission, Control, Json, Review, RunInfo, Version, read
+from watchfloor.models import (
+    Action,
+    Admission,
+    Control,
+    Json,
+    PermitInfo,
+    Review,
+    RunInfo,
+    Version,
+    read,
+)
 
 T = TypeVar("T")
 
@@ -150,6 +160,22 @@ def load(run_id: str, name: str) -> Request[Json]:
 
 def register_version(body: Mapping[str, Json]) -> Request[Version]:
     return Request("POST", "/versions", partial(read, Version), _given(body))
+
+
+def permit(body: Mapping[str, Json], *, wait: float = 0.0) -> Request[PermitInfo]:
+    return Request("POST", "/permits", partial(read, PermitInfo), _given(body), wait=wait)
+
+
+def renew_lease(lease_id: str, lease_s: int | None) -> Request[PermitInfo]:
+    def decode(body: Any) -> PermitInfo:
+        return PermitInfo(lease_id, True, lease_id=lease_id, lease_until=body["lease_until"])
+
+    path = f"/permits/{quote(lease_id, safe='')}/renew"
+    return Request("POST", path, decode, _given({"lease_s": lease_s}))
+
+
+def give_back(lease_id: str) -> Request[Json]:
+    return Request("DELETE", f"/permits/{quote(lease_id, safe='')}", _as_is)
 
 
 def agent() -> Request[Json]:

@@ -20,6 +20,7 @@ from watchfloor.flows.parsing import Stronger, parse
 from watchfloor.flows.stepping import Step, run_step
 from watchfloor.models import Directive, HandOver, Json, OnUnreachable, Review, Usage
 from watchfloor.options import Tries
+from watchfloor.permit import Permits
 from watchfloor.run_base import BaseRun, directive_ids
 from watchfloor.shape import Shape
 from watchfloor.state import RunState
@@ -34,7 +35,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class Run(BaseRun):
+class Run(BaseRun, Permits):
     """One execution of the agent. Use it as a context manager; it may be shared by threads."""
 
     def __init__(self, core: Core, io: SyncIO, state: RunState, *, watch: bool) -> None:
