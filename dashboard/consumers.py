@@ -27,7 +27,7 @@ from audit.bell import hub
 from audit.models import Endpoint
 from audit.models.outbox import EndpointQuerySet
 from people.models import Person
-from reviews.models import Hold
+from reviews.models import Alert, Channel, Hold
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,12 @@ PAUSE_S = 0.25
 RECHECK_S = 60.0
 """How long an ended session, a lost role may still hear topics (never content)."""
 
-WIDE = {"holds": ("holds",), "agents": ("agents",), "record": ("holds", "agents")}
+WIDE = {
+    "holds": ("holds",),
+    "agents": ("agents",),
+    "record": ("holds", "agents"),
+    "alerts": ("alerts", "holds"),  # an answer ends alerts
+}
 """Watched by all teams one sees: rung as `holds`, and as `holds.<team id>`."""
 
 
@@ -50,6 +55,8 @@ def _narrow() -> dict[str, VisibleQuerySet[Any] | EndpointQuerySet]:
         "run": Run.objects.all(),
         "action": Action.objects.all(),
         "endpoint": Endpoint.objects.all(),
+        "alert": Alert.objects.all(),
+        "channel": Channel.objects.all(),
     }
 
 

@@ -43,6 +43,12 @@ BELONGS = {
     "account": "settings",
     "webhook": "settings",
     "webhooks": "settings",
+    "alert": "floor",
+    "alerts": "floor",
+    "silence": "floor",
+    "channel": "settings",
+    "channels": "settings",
+    "route": "settings",
 }
 """Pages that are reached from a room belong to it."""
 

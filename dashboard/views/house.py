@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from audit.models.outbox import teams_kept_by
+from dashboard.pages.alerts import failing
 from dashboard.pages.counts import waiting_for
 from people.models import Membership, Team
 
@@ -35,6 +36,7 @@ def house(request: Asked) -> HttpResponse:
             "teams": teams,
             "queues": waiting_for(request).queues,
             "parts": parts(),
+            "failing": failing(person),
             "keeps_webhooks": bool(teams_kept_by(person)),
         },
     )

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
@@ -137,10 +138,18 @@ def _install() -> None:
     """Once in a process, and only in those that send: a hook cannot be taken out again."""
     sys.addaudithook(_watch)
     requests.Session.send = _sending(requests.Session.send)  # type: ignore[method-assign]
+    quiet()
+
+
+@cache
+def quiet() -> None:
+    """Keep addresses out of the logs: libraries write them there with all that is secret in them."""
     apprise = logging.getLogger("apprise")
-    apprise.propagate = False  # it names addresses with all that is secret in them
+    apprise.propagate = False
     apprise.setLevel(logging.DEBUG)
     apprise.addHandler(_Listening())
+    for name in ("connection", "connectionpool", "util.retry", "response", "poolmanager"):
+        logging.getLogger(f"urllib3.{name}").addFilter(lambda _record: current() is None)
 
 
 def _watch(event: str, args: tuple[Any, ...]) -> None:
@@ -176,9 +185,12 @@ def _sending(send: Any) -> Any:
             response: requests.Response = send(self, request, **kwargs)
             return response
         attempt.is_plain = not request.url.lower().startswith("https://")
-        kwargs |= {"stream": True, "allow_redirects": False, "proxies": {}, "verify": True}
+        authorities = ssl.get_default_verify_paths().cafile or True  # SSL_CERT_FILE, the system's
+        kwargs |= {"stream": True, "allow_redirects": False, "proxies": {}, "verify": authorities}
         try:
             response = send(self, request, **kwargs)
+            if attempt.is_over:  # cut within the headers: they read as if they had ended there
+                raise requests.ReadTimeout
             _read_little(response)
         except Exception as problem:
             attempt.error = _in_words(attempt, problem)

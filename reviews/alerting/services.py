@@ -17,6 +17,7 @@ from audit.errors import Invalid
 from people.models import Person
 
 from ..models import ChannelKind
+from .guard import quiet
 
 if TYPE_CHECKING:
     from apprise.plugins.base import NotifyBase
@@ -83,6 +84,7 @@ def _of_web(address: str, scheme: str) -> str:
     from apprise import manager_plugins
     from apprise.utils import parse
 
+    quiet()
     _check_options(address)
     known: Any = manager_plugins
     for name in sorted(SERVICES):
@@ -101,6 +103,7 @@ def service(address: str) -> NotifyBase:
     """The one that sends there, its hands tied: nothing followed, nothing unverified, no waiting of its own."""
     from apprise import Apprise, NotifyFormat
 
+    quiet()
     scheme = address.partition("://")[0].lower()
     if scheme not in SERVICES:
         raise Invalid(

@@ -22,6 +22,7 @@ from audit.models import Delivery, Endpoint
 from dashboard.urls import urlpatterns
 from people.models import Calendar, Delegation, Group, Person, Team
 from people.transitions import token as tokens
+from reviews.models import Alert, Channel, Notification, Route, Silence
 
 ADA, OTTO, IRIS, BOB, EVE, NOBODY = CAST = ("ada", "otto", "iris", "bob", "eve", "nobody")
 IN, NO, NOT_FOUND, SIGN_IN = "let in", "refused", "not found", "sign in"
@@ -50,6 +51,8 @@ GET: dict[str, dict[str, str]] = {
     "policy-edit": DECIDES,
     "webhooks": SIGNED_IN | {ADA: NO, IRIS: NO, BOB: NO, EVE: NO},
     **dict.fromkeys(["webhook", "webhook-delivery"], KEEPS),
+    **dict.fromkeys(["alerts", "channels"], SIGNED_IN),
+    **dict.fromkeys(["alert", "channel", "route"], SEES),
 }
 HOLD_VERBS = (
     "approve edit reject answer ask extend escalate redeliver resume modify terminate resolve retry"
@@ -60,6 +63,10 @@ AGENT_VERBS = (
     "agent-stop agent-retire key-add key-revoke breaker-change breaker-disable breaker-enable"
 )
 WEBHOOK_VERBS = "test secret enable disable delete again"
+ALERT_VERBS = (
+    "alert-acknowledge alert-again silence-add silence-end channel-add channel-test channel-enable"
+    " channel-disable channel-delete channel-again route-add route-change route-move route-delete"
+)
 POST: dict[str, dict[str, str]] = {
     **dict.fromkeys(["theme", "sign-out"], ANYBODY),
     **dict.fromkeys(["time-zone", "account-out", "account-token-add", "inbox-answer"], SIGNED_IN),
@@ -74,6 +81,7 @@ POST: dict[str, dict[str, str]] = {
     **{f"team-{verb}": DECIDES for verb in TEAM_VERBS.split()},
     **dict.fromkeys([*AGENT_VERBS.split(), "run-stop", "run-terminate"], DECIDES),
     **{f"webhook-{verb}": KEEPS for verb in WEBHOOK_VERBS.split()},
+    **dict.fromkeys(ALERT_VERBS.split(), DECIDES),
 }
 OTHERS = {"api/v1/", "^api/v1/", "api/aap/"}
 """Agents' and programs' own, which have matrices of their own."""
@@ -101,7 +109,7 @@ def house(
     key = AgentKey.objects.get(agent=scout)
     breaker = Breaker.objects.filter(agent=scout).first()
     assert breaker is not None
-    return {
+    return called(support, scout) | {
         "hold": {"pk": told},
         "action": {"run": run.pk, "pk": told},
         "run": {"pk": run.pk},
@@ -120,8 +128,30 @@ def house(
             "team-group-join": {"person": ada.pk},
             "team-group-leave": {"person": otto.pk},
             "agent-retire": {"name": scout.name},
+            **dict.fromkeys(["silence-add", "channel-add", "route-add"], {"team": support.pk}),
         },
         "welcome": {"uid": "x", "token": "y"},
+    }
+
+
+def called(support: Team, scout: Agent) -> dict[str, dict[str, Any]]:
+    """An alert, a channel it was sent to, the route there, and a silence."""
+    now = timezone.now()
+    times = {"opened_at": now, "last_at": now, "group_until": now}
+    alert = Alert.objects.create(
+        team=support, agent=scout, kind="trip", severity="critical", **times
+    )
+    channel = Channel(team=support, name="desk", kind="webhook", shown="json://example.org/…")
+    channel.keep_address("json://example.org/")
+    channel.save()
+    told = Notification.objects.create(alert=alert, channel=channel, next_at=now)
+    route = Route.objects.create(team=support, name="all")
+    quiet = Silence.objects.create(team=support, severity="info", reason="x", until=now)
+    return {
+        "alert": {"pk": alert.pk, "number": told.pk},
+        "channel": {"pk": channel.pk, "number": told.pk},
+        "route": {"pk": route.pk},
+        "silence": {"pk": quiet.pk},
     }
 
 
