@@ -40,6 +40,8 @@ class BreakerFacts(msgspec.Struct, frozen=True):
     volume: int = 0
     base: int = 0
     base_volume: int = 0
+    reset_at: datetime | None = None
+    """What was up to then was answered for. Windows are read without it; loops look themselves."""
 
 
 class BudgetFacts(msgspec.Struct, frozen=True):
@@ -54,13 +56,16 @@ class BudgetFacts(msgspec.Struct, frozen=True):
     limit: Decimal
     reserved: Decimal
     spent: Decimal
+    warned: int = 0
 
 
 class Event(msgspec.Struct, frozen=True):
     """One thing an agent did or is about to do, as breakers judge it.
 
-    `tokens` and `cost_usd` are what it adds beyond what is counted already (the reservation, later the
-    difference). `uses` and `tool_uses` say how often the agent acted before, and with this tool.
+    `tokens` and `cost_usd` are what it adds beyond what is counted already: the reservation, later the difference
+    to it. `reserved_tokens`, `reserved_cost_usd` and `reserved_s` say how much that was and how many seconds ago: a
+    window that began later never held it. `uses` and `tool_uses` say how often the agent acted before, and with
+    this tool. `kind` tells outputs of models from the rest; empty: nobody said.
     """
 
     moment: Moment
@@ -74,6 +79,11 @@ class Event(msgspec.Struct, frozen=True):
     fingerprint: bytes = b""
     uses: int = 0
     tool_uses: int = 0
+    kind: str = ""
+    at: datetime | None = None
+    reserved_tokens: int = 0
+    reserved_cost_usd: Decimal = Decimal(0)
+    reserved_s: float = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ..facts import BreakerFacts, Event, Moment
-from .gauges import Gauge, is_slow, is_unusual, share, shown
+from .gauges import Gauge, is_slow, is_unusual, share, shown, spent
 from .words import amount, counted, plain, rounded, span
 
 
@@ -40,14 +40,14 @@ def repeats(breaker: BreakerFacts, gauge: Gauge, event: Event) -> Verdict:
 
 
 def loop(breaker: BreakerFacts, gauge: Gauge, event: Event, cycle: tuple[int, int]) -> Verdict:
-    """The same cycle of 1 to 4 steps was gone through `limit` times in a row."""
+    """The same cycle of 1 to 4 steps was gone through `limit` times in a row within the window."""
     length, times = cycle
     if not event.fingerprint or times < breaker.limit:
         return Verdict.ok()
     steps = "the same step" if length == 1 else f"the same {length} steps"
     return Verdict.trip(
-        f"It goes in circles: {steps} {times} times in a row, with the same results, the last one {event.tool}; "
-        f"the limit is {plain(breaker.limit)}.",
+        f"It goes in circles: {steps} {times} times in a row within {span(breaker.window_s)}, with the same "
+        f"results, the last one {event.tool}; the limit is {plain(breaker.limit)}.",
         times,
     )
 
@@ -88,8 +88,7 @@ def slow(breaker: BreakerFacts, gauge: Gauge, event: Event) -> Verdict:
 
 def spend(breaker: BreakerFacts, gauge: Gauge, event: Event) -> Verdict:
     """What was spent or reserved within the window, or by the whole run, goes over `limit`."""
-    more = event.tokens if breaker.unit == "tokens" else event.cost_usd
-    if more <= 0 or gauge.value <= breaker.limit:
+    if spent(breaker, event) <= 0 or gauge.value <= breaker.limit:
         return Verdict.ok()
     during = f"within {span(breaker.window_s)}" if breaker.window_s else "by this run"
     return Verdict.trip(

@@ -45,7 +45,7 @@ class Watch:
     def step(self, event: Event) -> list[Tripped]:
         """Count an event and say which breakers it opens, shadows included, in the order given."""
         if event.fingerprint and event.moment in LOOP_MOMENTS:
-            self.steps = loops.append(self.steps, event.fingerprint)
+            self.steps = loops.append(self.steps, event.fingerprint, event.at)
         found = []
         for breaker in self.breakers:
             if breaker.state in JUDGING:
@@ -58,7 +58,8 @@ class Watch:
         if breaker.condition == "loop":
             if event.moment not in LOOP_MOMENTS or not event.fingerprint:
                 return None
-            return loop(breaker, Gauge(Decimal(0)), event, loops.cycle(loops.split(self.steps)))
+            steps = loops.recent(self.steps, window_s=breaker.window_s, reset_at=breaker.reset_at)
+            return loop(breaker, Gauge(Decimal(0)), event, loops.cycle(steps))
         known = CONDITIONS.get(breaker.condition)
         if known is None:
             return None

@@ -25,8 +25,10 @@ MALFORMED = frozenset(
 """Error types by which agents and frameworks say that an output could not be read."""
 
 
-def malformed_of(error_type: str) -> bool:
-    return error_type.rpartition(".")[2].strip().lower() in MALFORMED
+def malformed_of(error_type: str, kind: str = "model") -> bool:
+    """Whether this was the output of a model that could not be read. A tool that answers nonsense failed, no more:
+    its successes could not end the row, and days of good work between two of them would not show."""
+    return kind == "model" and error_type.rpartition(".")[2].strip().lower() in MALFORMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,20 @@ def adds(breaker: BreakerFacts, event: Event) -> Decimal | int:
         case "slow":
             return int(is_slow(breaker, event))
         case "spend":
-            return Decimal(event.tokens) if breaker.unit == "tokens" else event.cost_usd
+            return spent(breaker, event)
         case "unusual":
             return int(is_unusual(breaker, event))
         case "often" | "rarely":
             return int(event.moment == "started")
     return 0
+
+
+def spent(breaker: BreakerFacts, event: Event) -> Decimal:
+    """What is added to tokens or dollars; all of it where the window began after the reservation was made."""
+    more = Decimal(event.tokens) if breaker.unit == "tokens" else event.cost_usd
+    if not breaker.window_s or event.reserved_s < breaker.window_s:
+        return more
+    return more + (event.reserved_tokens if breaker.unit == "tokens" else event.reserved_cost_usd)
 
 
 def is_slow(breaker: BreakerFacts, event: Event) -> bool:
@@ -93,7 +103,12 @@ def streak(gauge: Gauge, event: Event) -> Gauge:
         return gauge
     if event.malformed:
         return gauge.plus(1, 1)
-    return gauge if event.failed else Gauge(Decimal(0), gauge.volume + 1)
+    return Gauge(Decimal(0), gauge.volume + 1) if ends_row(event) else gauge
+
+
+def ends_row(event: Event) -> bool:
+    """Whether it is a good output of a model: a tool that did its work in between says nothing about those."""
+    return not event.failed and event.kind in ("", "model")
 
 
 def share(part: Decimal | int, whole: int) -> Decimal:

@@ -1,131 +1,82 @@
-"""Loops: the same few steps over and over, whatever counts up in their arguments."""
+"""Loops: the same few steps over and over, whatever counts up in them. `normal` says what of a step is looked at."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from .normal import asked, told
+
 WIDTH = 8
 """Bytes of one fingerprint."""
-REMEMBERED = 64
-"""How many fingerprints a run keeps, the newest last."""
+KEPT = 6
+"""Bytes of it that a run keeps of each step, before the moment in milliseconds since 1970, 6 bytes as well."""
+STEP = KEPT + 6
+REMEMBERED = 42
+"""How many steps a run keeps, the newest last."""
 LONGEST_CYCLE = 4
-
-COUNTERS = frozenset(
-    [
-        "attempt",
-        "attempts",
-        "retry",
-        "retries",
-        "try",
-        "tries",
-        "count",
-        "counter",
-        "iteration",
-        "iter",
-        "round",
-        "turn",
-        "step",
-        "seq",
-        "sequence",
-        "index",
-        "idx",
-        "i",
-        "j",
-        "k",
-        "n",
-        "no",
-        "nr",
-        "num",
-        "number",
-        "offset",
-        "cursor",
-        "page",
-        "depth",
-        "nonce",
-        "salt",
-        "seed",
-        "timestamp",
-        "ts",
-        "time",
-        "now",
-        "date",
-        "datetime",
-        "at",
-        "created_at",
-        "updated_at",
-        "request_id",
-        "trace_id",
-        "span_id",
-        "correlation_id",
-        "call_id",
-        "idempotency_key",
-        "uuid",
-        "guid",
-        "elapsed",
-        "duration",
-        "elapsed_ms",
-        "duration_ms",
-        "latency",
-        "latency_ms",
-    ]
-)
-"""Keys whose values say which try this is, not what it works on."""
-
-_PLAIN_KEY = re.compile(r"[^a-z0-9]+")
-_VOLATILE = re.compile(
-    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
-    r"|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
-    r"|\b\d\d:\d\d:\d\d(?:\.\d+)?\b"
-    r"|\b(?:attempt|retry|try|iteration|round|step|page|no\.?|#)\s*#?:?\s*\d+(?:\s*(?:/|of)\s*\d+)?",
-    re.IGNORECASE,
-)
-"""Inside text: ids made for the occasion, moments, and “attempt 3 of 5”."""
-_DEEPEST = 12
-_LONGEST_TEXT = 2_000
+MOST = REMEMBERED // LONGEST_CYCLE
+"""A higher limit than this could not be reached by the longest cycles."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
+class Step(NamedTuple):
+    """One kept step; `at` in milliseconds since 1970, 0 where nobody said."""
+
+    mark: bytes
+    at: int
+
+
 def fingerprint(*, tool: str, subject: str, arguments: Any, result: Any) -> bytes:
-    """What one step did, in 8 bytes: equal for steps that differ only in counters, moments and ids of the try."""
-    seen = _encode([tool, subject, normalised(arguments), normalised(result)])
-    return blake2b(seen, digest_size=WIDTH).digest()
+    """What one step did, in 8 bytes: equal for steps that differ only in counters, moments and ids of the try.
+
+    Where neither subject nor arguments say what was worked on (“next item, please”), only the result does, and
+    it is taken as it is.
+    """
+    wanted = asked(arguments)
+    came = told(result) if subject or wanted else asked(result)
+    return blake2b(_encode([tool, subject, wanted, came]), digest_size=WIDTH).digest()
 
 
-def normalised(value: Any, depth: int = 0) -> Any:
-    """A JSON value without what changes from try to try."""
-    if isinstance(value, str):
-        return _VOLATILE.sub("~", value[:_LONGEST_TEXT]).strip()
-    if depth > _DEEPEST:
-        return "~"
-    if isinstance(value, dict):
-        return {
-            str(key): normalised(one, depth + 1)
-            for key, one in value.items()
-            if not (is_counter(str(key)) and not isinstance(one, dict | list))
-        }
-    if isinstance(value, list | tuple):
-        return [normalised(one, depth + 1) for one in value]
-    return value
+def append(ring: bytes, step: bytes, at: datetime | None = None) -> bytes:
+    """The ring with one more step; the oldest falls out."""
+    when = millis(at) if at else int.from_bytes(ring[-6:])
+    return (ring + step[:KEPT] + when.to_bytes(6))[-STEP * REMEMBERED :]
 
 
-def is_counter(key: str) -> bool:
-    return _PLAIN_KEY.sub("_", key.lower()).strip("_") in COUNTERS
+def steps_of(ring: bytes) -> list[Step]:
+    """A run's kept steps, oldest first."""
+    return [
+        Step(ring[at : at + KEPT], int.from_bytes(ring[at + KEPT : at + STEP]))
+        for at in range(0, len(ring), STEP)
+    ]
 
 
 def split(ring: bytes) -> list[bytes]:
-    """A run's kept fingerprints, oldest first."""
-    return [ring[at : at + WIDTH] for at in range(0, len(ring), WIDTH)]
+    """What the kept steps did, oldest first."""
+    return [step.mark for step in steps_of(ring)]
 
 
-def append(ring: bytes, step: bytes) -> bytes:
-    """The ring with one more step; the oldest falls out."""
-    return (ring + step)[-WIDTH * REMEMBERED :]
+def recent(ring: bytes, *, window_s: float = 0, reset_at: datetime | None = None) -> list[bytes]:
+    """The steps that count: within the window up to the newest, and after what was answered for."""
+    kept = steps_of(ring)
+    if not kept:
+        return []
+    since = kept[-1].at - int(window_s * 1000) if window_s else 0
+    after = millis(reset_at) if reset_at else -1
+    return [step.mark for step in kept if step.at >= since and step.at > after]
+
+
+def millis(at: datetime) -> int:
+    return max(0, (at - _EPOCH) // timedelta(milliseconds=1))
+
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
 
 
 def cycle(steps: Sequence[bytes]) -> tuple[int, int]:
