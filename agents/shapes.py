@@ -109,6 +109,8 @@ class Settle(Request, kw_only=True):
     claim_id: Annotated[str, Meta(max_length=100)] = ""
     input_tokens: Tokens = 0
     output_tokens: Tokens = 0
+    cached_tokens: Tokens = 0
+    cache_write_tokens: Tokens = 0
     cost_usd: Decimal = Decimal(0)
     model: Annotated[str, Meta(max_length=120)] = ""
     result: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))

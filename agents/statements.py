@@ -111,10 +111,23 @@ update agents_bucket k
    and k.slot = floor(extract(epoch from x.created_at) / k.width)::int and k.width in (10, 3600)
 """
 
+PRICES = """
+select id, team_id as team, name, input, output, cached_input, cache_write, withdrawn, valid_from
+  from agents_price
+"""
+
+# Accounts may be shared by agents. Everybody locks them in the order of their ids, and before windows, which a
+# team may share, too.
 _ACCOUNTS_OF = """
     select k.id from agents_account k
      where k.id = any((select x.accounts from agents_action x where x.id = %(action)s)::uuid[])
      order by k.id for no key update
+"""
+
+LOCK_ACCOUNTS = """
+select k.id from agents_account k
+ where k.id in (select unnest(x.accounts) from agents_action x where x.id = any(%(actions)s::uuid[]))
+ order by k.id for no key update
 """
 
 RELEASE_ACCOUNTS = f"""
@@ -139,9 +152,48 @@ _SPEND = f"""
                                                else x.estimated_cost_usd end,
            spent = k.spent + case k.unit when 'tokens' then %(count_tokens)s::bigint
                                          else %(count_cost)s::numeric end
+      from ({_ACCOUNTS_OF}) locked, agents_action x, agents_budget b
+     where k.id = locked.id and x.id = %(action)s and b.id = k.budget_id
+    returning k.id, k.warned < {{share}} as is_low
+"""
+
+ASSUME = f"""
+with spent as (
+    update agents_account k
+       set reserved = k.reserved - case k.unit when 'tokens' then x.estimated_tokens else x.estimated_cost_usd end,
+           spent = k.spent + case k.unit when 'tokens' then x.estimated_tokens else x.estimated_cost_usd end
       from ({_ACCOUNTS_OF}) locked, agents_action x
      where k.id = locked.id and x.id = %(action)s
+    returning k.id),
+summed as (
+    update agents_run r
+       set cost_usd = r.cost_usd + x.estimated_cost_usd, input_tokens = r.input_tokens + x.estimated_tokens
+      from agents_action x where x.id = %(action)s and r.id = x.run_id)
+update agents_action x
+   set cost_usd = x.estimated_cost_usd, input_tokens = x.estimated_tokens, cost_source = 'assumed'
+ where x.id = %(action)s
 """
+"""What it was reserved for is what it is taken to have cost."""
+
+SHARE = """
+    case when k.reserved + k.spent >= b.limit + k.raised then 100
+         when (k.reserved + k.spent) * 100 >= (b.limit + k.raised) * 80 then 80 else 0 end
+"""
+"""How much of a budget is used, in the shares that people are told of; as in `rules/budgets.py`."""
+
+LOW = f"""
+with reached as (
+    select k.id, b.name, b.team_id, b.unit, b.period, {SHARE} as share, b.limit + k.raised as room,
+           k.reserved + k.spent as used,
+           case b.scope when 'agent' then k.owner
+                        when 'run' then (select r.agent_id from agents_run r where r.id = k.owner) end as agent
+      from agents_account k join agents_budget b on b.id = k.budget_id
+     where k.id = any(%(accounts)s::uuid[]) and {SHARE} > k.warned
+     order by k.id for no key update of k),
+told as (update agents_account k set warned = reached.share from reached where k.id = reached.id)
+select * from reached order by id
+"""
+"""Accounts that reached a share nobody was told of yet; now somebody is."""
 
 _USES = """
     insert into agents_tooluse as k (agent_id, tool, uses)
@@ -151,9 +203,10 @@ _USES = """
 
 _STREAK = {
     "longer": """
-    insert into agents_streak as k (owner, malformed)
-    select o, 1 from unnest(array[%(agent)s::uuid, %(run)s::uuid, %(team)s::uuid]) as o
-        on conflict (owner) do update set malformed = k.malformed + 1
+    insert into agents_streak as k (owner, malformed, began_at)
+    select o, 1, %(now)s from unnest(array[%(agent)s::uuid, %(run)s::uuid, %(team)s::uuid]) as o
+        on conflict (owner) do update set malformed = k.malformed + 1,
+           began_at = case when k.malformed = 0 then excluded.began_at else k.began_at end
 """,
     "over": """
     update agents_streak set malformed = 0
@@ -215,7 +268,7 @@ def write_denial(counted: Counted) -> str:
 WRITE_CLAIM = f"""
 with written as (
     update agents_action set state = 'executing', claim_id = %(claim_id)s, claimed_at = %(now)s,
-           lease_until = %(lease_until)s
+           lease_until = %(lease_until)s, expires_at = case when decision = '' then null else expires_at end
      where id = %(action)s
     returning agents_action_json(agents_action)::text as action_json),
 entry as ({_ENTRY})
@@ -226,7 +279,8 @@ WRITE_RELEASE = f"""
 with written as (
     update agents_action
        set state = case when decision = '' then 'allowed' else 'approved' end,
-           claim_id = '', claimed_at = null, lease_until = null
+           claim_id = '', claimed_at = null, lease_until = null,
+           expires_at = case when decision = '' then %(kept_until)s else expires_at end
      where id = %(action)s
     returning agents_action_json(agents_action)::text as action_json),
 entry as ({_ENTRY})
@@ -236,7 +290,8 @@ select action_json from written
 _SETTLE_ACTION = """
     update agents_action
        set state = %(state)s, settled_at = %(now)s, input_tokens = %(input_tokens)s,
-           output_tokens = %(output_tokens)s, cost_usd = %(cost_usd)s, cost_source = %(cost_source)s,
+           output_tokens = %(output_tokens)s, cached_tokens = %(cached_tokens)s,
+           cache_write_tokens = %(cache_write_tokens)s, cost_usd = %(cost_usd)s, cost_source = %(cost_source)s,
            model = case when %(model)s = '' then model else %(model)s end,
            trace_url = case when %(trace_url)s = '' then trace_url else %(trace_url)s end,
            result = %(result)s::jsonb, error = %(error)s::jsonb, duration_ms = %(duration_ms)s,
@@ -259,15 +314,20 @@ _SUM_RUN = """
 
 @cache
 def write_settlement(counted: Counted) -> str:
-    """Outcome, entry, windows, the run's sums and what else is counted, in one statement."""
+    """Outcome, entry, windows, the run's sums and what else is counted, in one statement.
+
+    `low` names the accounts that reached a share of their budget that people are still to be told of.
+    """
     parts = [
         f"written as ({_SETTLE_ACTION})",
         f"entry as ({_ENTRY})",
         f"counted as ({_SETTLE.format(owners=counted.owners())})",
         f"summed as ({_SUM_RUN})",
     ]
+    low = "null"
     if counted.accounts:
-        parts.append(f"spent as ({_SPEND})")
+        parts.append(f"spent as ({_SPEND.format(share=SHARE)})")
+        low = "(select array_agg(id order by id) from spent where is_low)"
     if counted.streak:
         parts.append(f"streak as ({_STREAK[counted.streak]})")
-    return f"with {', '.join(parts)} select action_json from written"
+    return f"with {', '.join(parts)} select action_json, {low} as low from written"

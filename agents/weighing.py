@@ -6,10 +6,12 @@ No I/O here. The hot door and the ordinary verbs read the same rows, call these,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
+from django.conf import settings
 
 from audit.errors import Conflict, NotFound, Refused
 from audit.ids import new_id
@@ -17,10 +19,11 @@ from audit.ids import new_id
 from .policies import Policies
 from .rules.admission import Judgement, judge, judge_state
 from .rules.breakers import Tripped, Watch, loops, malformed_of, opening, shadowed
-from .rules.breakers.gauges import is_slow, is_unusual
+from .rules.breakers.gauges import ends_row, is_slow, is_unusual
 from .rules.digest import NotCanonical, approval_digest
 from .rules.facts import AgentFacts, BreakerFacts, BudgetFacts, Event
 from .rules.policy import Case, Requirement, Ruling
+from .rules.prices import PriceBook
 from .shapes import Claim, Proposed, Settle, checked_money
 from .statements import Counted, write_admission, write_denial, write_settlement
 
@@ -215,7 +218,11 @@ def admission_params(
         "claim_id": request.claim_id if claimed else "",
         "claimed_at": now if claimed else None,
         "lease_until": now + timedelta(seconds=request.lease_s) if claimed else None,
-        "expires_at": now + timedelta(seconds=request.expires_in_s) if held else None,
+        "expires_at": now + timedelta(seconds=request.expires_in_s)
+        if held
+        else kept_until(now, request.estimated_tokens, request.estimated_cost_usd)
+        if judgement.admission == "allowed" and not claimed
+        else None,
         "probe_of": probe.id if probe else None,
         "probe_generation": probe.generation if probe else None,
         "entry_kind": f"action.{judgement.admission}",
@@ -230,9 +237,15 @@ def admission_params(
                 "claimed": bool(claimed),
             }
         ).decode(),
-        "accounts": [b.account for b in facts.budgets],
+        "accounts": [] if judgement.admission == "denied" else [b.account for b in facts.budgets],
         **admission_counts(proposed, judgement, facts),
     }
+
+
+def kept_until(now: datetime, tokens: int, cost_usd: Decimal) -> datetime | None:
+    """How long what is reserved waits for its action to begin; without a reservation nothing waits."""
+    kept: timedelta = settings.WATCHFLOOR_RESERVATION
+    return now + kept if tokens or cost_usd else None
 
 
 def admission_counts(proposed: Proposed, judgement: Judgement, facts: AgentFacts) -> dict[str, Any]:
@@ -269,6 +282,8 @@ def weigh_claim(
         if request.claim_id and request.claim_id == row.claim_id:
             return None
         raise Conflict("This action was claimed already.", code="already_claimed")
+    if (row.state == "expired" and row.requirement is None) or has_lapsed(row):
+        raise Conflict(LAPSED, code="reservation_lapsed")
     if row.state not in ("allowed", "approved"):
         raise Conflict(f"This action is {row.state}.", code="not_claimable")
     if stopped := judge_state(agent_facts(row)):
@@ -289,6 +304,19 @@ def weigh_claim(
         "summary": row.tool,
         "data": encode({"tool": row.tool, "was": row.state}).decode(),
     }
+
+
+LAPSED = (
+    "It was allowed, but not begun in time: what was reserved for it went back to the budget. "
+    "Propose it again under another call id."
+)
+
+
+def has_lapsed(row: Row) -> bool:
+    """Its reservation is over, whether or not the clock came by."""
+    return bool(
+        row.state == "allowed" and row.expires_at is not None and row.expires_at <= row.now_at
+    )
 
 
 def check_policy(row: Row, ruling: Ruling) -> None:
@@ -340,9 +368,10 @@ class Settlement:
     needs_care: bool = False
 
 
-def weigh_settlement(row: Row | None, action: Any, request: Settle) -> Settlement | None:
+def weigh_settlement(
+    row: Row, action: Any, request: Settle, prices: PriceBook
+) -> Settlement | None:
     """Judge an outcome; None when this very report was answered before."""
-    row = checked_action(row)
     checked_money(request.cost_usd, "cost_usd")
     digest = request.report_digest()
     if row.state in ("succeeded", "failed"):
@@ -357,20 +386,42 @@ def weigh_settlement(row: Row | None, action: Any, request: Settle) -> Settlemen
         raise Conflict("Another process holds the claim.", code="not_your_claim")
     if request.outcome == "interrupted" and row.state == "unknown":
         raise Conflict("This action's claim ran out already.", code="not_claimed")
-    return settlement(row, action, request, digest)
+    request, source = priced(row, request, prices)
+    params = settlement_params(row, action, request, digest) | {"cost_source": source}
+    return settlement(row, request, params)
 
 
-def settlement(row: Row, action: Any, request: Settle, digest: bytes) -> Settlement:
+def priced(row: Row, request: Settle, prices: PriceBook) -> tuple[Settle, str]:
+    """The report with what it cost, and where that comes from. What the agent says counts; else the table does."""
+    if request.cost_usd:
+        return request, "reported"
+    if not prices or not request.input_tokens + request.output_tokens:
+        return request, ""
+    cost = prices.price(
+        request.model or row.model,
+        request.input_tokens,
+        request.output_tokens,
+        request.cached_tokens,
+        cache_write=request.cache_write_tokens,
+        at=row.now_at,
+        team=row.team_id,
+    )
+    if cost is None:
+        return request, ""
+    return msgspec.structs.replace(request, cost_usd=cost), "priced"
+
+
+def settlement(row: Row, request: Settle, params: dict[str, Any]) -> Settlement:
     """Judge the outcome by the breakers that watch the run; an interruption is none."""
     breakers = breakers_decoder.decode(row.breakers)
     steps, event = bytes(row.steps or b""), outcome_event(row, request, breakers)
     watch = Watch(breakers, steps=steps)
     found = watch.step(event) if request.outcome != "interrupted" else []
     trip, shadows = opening(found), tuple(shadowed(found))
-    streak = "longer" if event.malformed else "" if event.failed else "over"
+    streak = "longer" if event.malformed else "over" if ends_row(event) else ""
     watched = first_of("slow", breakers)
     return Settlement(
-        params=settlement_params(row, action, request, digest)
+        params=params
         | {
             "count_slow": int(watched is not None and is_slow(watched, event)),
             "fingerprint": event.fingerprint or None,
@@ -396,10 +447,10 @@ def outcome_event(row: Row, request: Settle, breakers: list[BreakerFacts]) -> Ev
         "settled",
         tool=row.tool,
         failed=request.outcome == "failed",
-        malformed=request.error is not None and malformed_of(request.error.type),
+        malformed=request.error is not None and malformed_of(request.error.type, row.kind),
         tokens=request.input_tokens + request.output_tokens - row.estimated_tokens,
         cost_usd=request.cost_usd - row.estimated_cost_usd,
-        duration_ms=request.duration_ms,
+        duration_ms=duration_of(row, request),
         fingerprint=loops.fingerprint(
             tool=row.tool,
             subject=row.subject,
@@ -408,7 +459,19 @@ def outcome_event(row: Row, request: Settle, breakers: list[BreakerFacts]) -> Ev
         )
         if circles
         else b"",
+        kind=row.kind,
+        at=row.now_at,
+        reserved_tokens=row.estimated_tokens,
+        reserved_cost_usd=row.estimated_cost_usd,
+        reserved_s=(row.now_at - row.created_at).total_seconds(),
     )
+
+
+def duration_of(row: Row, request: Settle) -> int | None:
+    """As reported; else since it was claimed, unless its claim ran out: it may have ended long before it was told."""
+    if request.duration_ms is not None or row.claimed_at is None or row.state != "executing":
+        return request.duration_ms
+    return round((row.now_at - row.claimed_at).total_seconds() * 1000)
 
 
 def settlement_params(row: Row, action: Any, request: Settle, digest: bytes) -> dict[str, Any]:
@@ -425,12 +488,14 @@ def settlement_params(row: Row, action: Any, request: Settle, digest: bytes) -> 
         "input_tokens": request.input_tokens,
         "output_tokens": request.output_tokens,
         "cost_usd": request.cost_usd,
-        "cost_source": "reported" if request.cost_usd else "",
+        "cached_tokens": request.cached_tokens,
+        "cache_write_tokens": request.cache_write_tokens,
+        "kept_until": kept_until(row.now_at, row.estimated_tokens, row.estimated_cost_usd),
         "model": request.model,
         "trace_url": request.trace_url,
         "result": None if result == b"null" else result.decode(),
         "error": None if request.error is None else encode(request.error).decode(),
-        "duration_ms": request.duration_ms,
+        "duration_ms": duration_of(row, request),
         "report_digest": digest,
         "count_failures": int(failed),
         "count_tokens": request.input_tokens + request.output_tokens,

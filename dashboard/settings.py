@@ -252,8 +252,13 @@ LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/sign-in/"
 
+WATCHFLOOR_FLEET_SHARE = float(os.environ.get("WATCHFLOOR_FLEET_SHARE", "50")) / 100
 WATCHFLOOR_STEP_UP = timedelta(minutes=float(os.environ.get("WATCHFLOOR_STEP_UP_MINUTES", "10")))
 """How long a sign-in counts as fresh, where a policy demands one."""
+WATCHFLOOR_RESERVATION = timedelta(
+    minutes=float(os.environ.get("WATCHFLOOR_RESERVATION_MINUTES", "15"))
+)
+"""How long what an allowed action reserved waits for it to begin."""
 
 ACCOUNT_ADAPTER = "dashboard.sign_in.Adapter"
 ACCOUNT_LOGIN_METHODS = {"username"}

@@ -12,15 +12,17 @@ from psycopg import AsyncConnection, AsyncCursor
 from audit.bell import hub
 from audit.errors import NotFound
 
-from .. import policies
+from .. import policies, prices
 from .. import statements as sql
 from ..policies import Policies
 from ..rules.admission import Judgement
+from ..rules.prices import PriceBook
 from ..shapes import Claim, Proposed, Settle
 from ..transitions import action as verbs
 from ..weighing import (
     REPLAYED,
     Seen,
+    Settlement,
     admission_answer,
     checked_action,
     checked_run,
@@ -101,18 +103,19 @@ async def claim(key: bytes, action: UUID, request: Claim) -> bytes:
 
 
 async def settle(key: bytes, action: UUID, request: Settle) -> bytes:
-    """Write the outcome; what trips a breaker or is a probe goes to the ordinary verb."""
-    async with transaction() as conn:
-        row = await first(conn, sql.ACTION_FACTS, {"key": key, "action": action})
-        weighed = weigh_settlement(row, action, request)
-        careful = weighed is not None and weighed.needs_care
-        if weighed is None or careful:
-            answer = await conn.execute(sql.ACTION_JSON, {"action": action})
-        else:
-            statement = sql.WRITE_RELEASE if request.outcome == "interrupted" else weighed.statement
-            answer = await conn.execute(statement, weighed.params)
-        control = await conn.execute(sql.CONTROL_JSON, {"run": row.run_id})
-    if careful:
+    """Write the outcome; what trips a breaker, is a probe or brings a budget low goes to the ordinary verb."""
+    try:
+        async with transaction() as conn:
+            row = checked_action(
+                await first(conn, sql.ACTION_FACTS, {"key": key, "action": action})
+            )
+            weighed = weigh_settlement(row, action, request, await prices_of(conn, row))
+            if weighed is None:
+                answer = await conn.execute(sql.ACTION_JSON, {"action": action})
+            else:
+                answer = await write_outcome(conn, row, weighed, request)
+            control = await conn.execute(sql.CONTROL_JSON, {"run": row.run_id})
+    except StepAside:
         return await in_django(verbs.settle, key, action, request)
     told = b'{"action":%s,"control":%s}' % (
         (await text(answer)).encode(),
@@ -127,6 +130,35 @@ async def settle(key: bytes, action: UUID, request: Settle) -> bytes:
             f"hold.{action}",
         )
     return told
+
+
+class StepAside(Exception):
+    """What was begun is rolled back, and the ordinary verb does it."""
+
+
+async def write_outcome(
+    conn: AsyncConnection[Any], row: Any, weighed: Settlement, request: Settle
+) -> AsyncCursor[Any]:
+    """Answers with the action as JSON. Raises StepAside when a person must be told."""
+    if weighed.needs_care:
+        raise StepAside
+    if request.outcome == "interrupted":
+        return await conn.execute(sql.WRITE_RELEASE, weighed.params)
+    answer = await conn.execute(weighed.statement, weighed.params)
+    if row.accounts:
+        written: Any = await answer.fetchone()
+        if written.low:
+            raise StepAside
+        await answer.scroll(-1)
+    return answer
+
+
+async def prices_of(conn: AsyncConnection[Any], row: Any) -> PriceBook:
+    """The price table that facts name."""
+    known = prices.known(row.prices_version)
+    if known is not None:
+        return known
+    return prices.learn(await (await conn.execute(sql.PRICES)).fetchall())
 
 
 async def text(answer: AsyncCursor[Any]) -> str:
