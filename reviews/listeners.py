@@ -39,6 +39,11 @@ def ask_what_now(trip: Trip, **_: Any) -> None:
     opening.open_trip(trip)
 
 
+@receiver(signals.agents_stopped)
+def ask_of_each(trips: list[Trip], **_: Any) -> None:
+    opening.open_trips(trips)
+
+
 @receiver(signals.agent_started)
 def move_on(trip: Trip, at: datetime, **_: Any) -> None:
     opening.thaw(trip, at)

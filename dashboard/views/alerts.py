@@ -110,6 +110,7 @@ def silence(request: Asked) -> HttpResponse:
     """Say nothing of what is known, for a while and for a reason."""
     team = arranged.team_of(request.user, request.POST.get("team", ""))
     with attempt() as outcome:
+        transitions_of_silence.check(team, request.user)
         length = durations.read(request.POST.get("for", ""))
         if length is None:
             raise Invalid("Say for how long.")

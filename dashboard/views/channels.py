@@ -188,6 +188,7 @@ def add_route(request: Asked) -> HttpResponse:
     """Another route, after the others of its team."""
     team = pages.team_of(request.user, request.POST.get("team", ""))
     with attempt() as outcome:
+        routes.check(team, request.user)
         routes.create(team, pages.setting_of(request.POST), by=request.user)
         messages.success(request, "The route is added.")
         return redirect("channels")
@@ -202,6 +203,7 @@ def change_route(request: Asked, pk: UUID) -> HttpResponse:
     """Let it say something else from now on."""
     found = _found(request, pk)
     with attempt() as outcome:
+        routes.check(found.team, request.user)
         routes.change(found.pk, pages.setting_of(request.POST), by=request.user)
         messages.success(request, "The route is changed.")
         return redirect("channels")

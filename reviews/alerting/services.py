@@ -46,7 +46,20 @@ KINDS = (
 )
 REFUSED = frozenset(
     ("template", "attach", "attachment", "attach-as", "pgp", "pgpkey", "pgpkeyid", "config")
-    + ("verify", "redirect", "retry", "wait", "store", "format", "overflow", "emojis", "tz")
+    + (
+        "verify",
+        "redirect",
+        "retry",
+        "wait",
+        "store",
+        "format",
+        "overflow",
+        "emojis",
+        "tz",
+        "rto",
+        "cto",
+        "optional",
+    )
 )
 """Options that read files, or take away what is promised here."""
 OWN_HTTP = {"https": "jsons", "http": "json"}
@@ -92,11 +105,18 @@ def _of_web(address: str, scheme: str) -> str:
         found = plugin.parse_native_url(address)
         if found and found.get("schema", name) in SERVICES:
             made = plugin(**{**found, "asset": _asset()})
-            return str(made.url(privacy=False))
+            return _without_options(str(made.url(privacy=False)))
     read_url: Any = parse.parse_url
     if not read_url(address):
         raise Invalid("This is no address that anything can be sent to.")
     return f"{OWN_HTTP[scheme]}://{address.partition('://')[2]}"
+
+
+def _without_options(address: str) -> str:
+    """As Apprise writes an address, less what it says of its own habits."""
+    bare, _, query = address.partition("?")
+    kept = [one for one in query.split("&") if one and one.partition("=")[0].lower() not in REFUSED]
+    return f"{bare}?{'&'.join(kept)}" if kept else bare
 
 
 def service(address: str) -> NotifyBase:

@@ -1,25 +1,20 @@
 """open → decided | expired | cancelled; claimed by one person at a time, with a lease
 
-All verbs of a hold can be had from here; voting and time have files of their own.
+All verbs of a hold can be had from here; voting, time and the answers to stops have files of their own.
 """
 
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from agents.models import Trip
 from agents.models.action import Decision
 from agents.models.run import DirectiveKind
 from agents.transitions import action as actions
-from agents.transitions import agent as agents
-from agents.transitions import breaker as breakers
-from agents.transitions import run as runs
 from audit.errors import Conflict, Invalid, NotFound
 from audit.record import record
 from people.models import Person
@@ -28,6 +23,7 @@ from ..models import Comment, Hold, HoldDecision, HoldKind
 from ..models.hold import CLAIM_LEASE
 from .locking import LONGEST_NOTE, decide, lock, locked, required
 from .opening import ring_hold
+from .stops import modify, resume, tell, terminate
 from .timing import escalate, expire, extend, remind
 from .voting import approve, edit
 
@@ -98,69 +94,6 @@ def comment(hold: Hold | UUID, *, by: Person, text: str) -> Comment:
     record("hold.commented", actor=by, about=hold, summary=text)
     ring_hold(hold)
     return said
-
-
-@transaction.atomic
-def resume(hold: Hold | UUID, *, by: Person, note: str = "", was_true: bool | None = None) -> Hold:
-    """Let what was paused run again, its breaker on probation."""
-    hold = lock(hold, by=by, kind=HoldKind.TRIP)
-    decide(hold, HoldDecision.RESUMED, by=by, note=note, was_true=was_true)
-    breakers.resume(trip_of(hold), by=by)
-    return hold
-
-
-@transaction.atomic
-def modify(
-    hold: Hold | UUID,
-    *,
-    by: Person,
-    instruction: str = "",
-    state: dict[str, Any] | None = None,
-    limit: Decimal | None = None,
-    note: str = "",
-    was_true: bool | None = None,
-) -> Hold:
-    """Tell the agent what to do differently, raise a limit, then resume on probation."""
-    hold = lock(hold, by=by, kind=HoldKind.TRIP)
-    instruction = instruction.strip()
-    if not instruction and not state and limit is None:
-        raise Invalid("Change something: an instruction, the state or the limit.")
-    trip = trip_of(hold)
-    if limit is not None and trip.breaker is None:
-        raise Invalid("This stop was made by hand; there is no limit to raise.")
-    changes = {
-        "instruction": instruction,
-        "state": state or {},
-        "limit": str(limit) if limit is not None else None,
-    }
-    decide(hold, HoldDecision.MODIFIED, by=by, note=note, was_true=was_true, data=changes)
-    if instruction:
-        tell(hold, DirectiveKind.INSTRUCTION, {"text": instruction}, by)
-    if state:
-        tell(hold, DirectiveKind.STATE, state, by)
-    if limit is not None:
-        tell(hold, DirectiveKind.LIMIT, {"condition": trip.condition, "limit": str(limit)}, by)
-    breakers.resume(trip, by=by, limit=limit)
-    return hold
-
-
-@transaction.atomic
-def terminate(
-    hold: Hold | UUID, *, by: Person, note: str = "", was_true: bool | None = None
-) -> Hold:
-    """End the paused run, or every run of the paused agent, and cancel what waits.
-
-    The agent itself may start new runs, its breaker on probation.
-    """
-    hold = lock(hold, by=by, kind=HoldKind.TRIP)
-    decide(hold, HoldDecision.TERMINATED, by=by, note=note, was_true=was_true)
-    trip = breakers.resume(trip_of(hold), by=by)
-    why = note.strip() or f"Terminated by {by}."
-    if trip.run is not None:
-        runs.terminate(trip.run, by=by, reason=why)
-    else:
-        agents.end_runs(trip.agent, by=by, reason=why)
-    return hold
 
 
 @transaction.atomic
@@ -241,16 +174,3 @@ def answered(hold: Hold, decision: HoldDecision, *, by: Person, note: str) -> Ho
 def small(payload: Any) -> bool:
     """Whether it may travel with every answer until it is acknowledged; else the agent reads the review."""
     return len(json.dumps(payload)) <= LONGEST_TOLD
-
-
-def tell(hold: Hold, kind: DirectiveKind, body: Any, by: Person) -> None:
-    if kind == DirectiveKind.REVIEW and (hold.run is None or not hold.run.is_live):
-        newest = hold.agent.runs.live().order_by("-id").first()
-        runs.direct(hold.agent, newest, kind=kind, body=body, by=by)
-        return
-    runs.direct(hold.agent, hold.run, kind=kind, body=body, by=by)
-
-
-def trip_of(hold: Hold) -> Trip:
-    assert hold.trip_id is not None
-    return Trip.objects.select_related("breaker").get(pk=hold.trip_id)

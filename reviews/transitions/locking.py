@@ -106,7 +106,7 @@ def decide(
     hold: Hold,
     decision: HoldDecision,
     *,
-    by: Person,
+    by: Person | str,
     note: str,
     was_true: bool | None = None,
     data: dict[str, Any] | None = None,
@@ -115,7 +115,8 @@ def decide(
     if len(note) > LONGEST_NOTE:
         raise Invalid(f"A note may have {LONGEST_NOTE:,} characters.")
     hold.state, hold.decision = HoldState.DECIDED, decision
-    hold.decided_by, hold.decided_at, hold.note = by.record_name, timezone.now(), note
+    hold.decided_by = by if isinstance(by, str) else by.record_name
+    hold.decided_at, hold.note = timezone.now(), note
     hold.claimed_by = hold.claimed_until = None
     with connection.cursor() as cursor:
         cursor.execute(

@@ -5,6 +5,7 @@ Most of this answers signals from the agents' app, inside its transaction and un
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from agents.models import Action, ActionState, Agent, Run, Trip
 from agents.rules.policy import Requirement
 from audit.bell import ring
 from audit.errors import Conflict, Invalid
-from audit.record import Recordable, record
+from audit.record import Note, Recordable, record, record_all
 from people.models import Calendar, Team
 from people.rules.calendar import add_working, at_share, working_between
 
@@ -92,6 +93,53 @@ def open_trip(trip: Trip) -> Hold:
         ),
         actor=trip.by or (f"agents.breaker:{trip.breaker_id}" if trip.breaker_id else "clock"),
         summary=trip.reason,
+    )
+
+
+def open_trips(trips: Sequence[Trip]) -> list[Hold]:
+    """Many agents were paused by one deed: a question each, in a few statements for all."""
+    if not trips:
+        return []
+    held = Hold.objects.filter(agent__in=[trip.agent_id for trip in trips], trip=None).waiting()
+    at = trips[0].opened_at
+    held.filter(frozen_at=None, expires_at__gt=at).update(frozen_at=at)
+    queues = {trip.agent.team_id: trip.agent.team for trip in trips}
+    paused = {pk: queue_of(team, PAUSED) for pk, team in queues.items()}
+    made = Hold.objects.bulk_create(
+        Hold(
+            id=trip.pk,
+            kind=HoldKind.TRIP,
+            team_id=trip.agent.team_id,
+            queue=paused[trip.agent.team_id],
+            agent=trip.agent,
+            trip=trip,
+            title=title(f"{trip.agent} is paused", trip.reason),
+            reason=trip.reason,
+        )
+        for trip in trips
+    )
+    record_all(opened_by(hold) for hold in made)
+    for hold in made:
+        signals.hold_opened.send(Hold, hold=hold)
+    topics = {"holds", "agents"}
+    for hold in made:
+        topics |= {f"holds.{hold.team_id}", f"hold.{hold.pk}"}
+    ring(*sorted(topics))
+    return made
+
+
+def opened_by(hold: Hold) -> Note:
+    trip = hold.trip
+    assert trip is not None
+    return Note(
+        kind="hold.opened",
+        actor=trip.by or f"agents.breaker:{trip.breaker_id}",
+        about=hold.record_name,
+        team=str(hold.team_id),
+        agent=str(hold.agent_id),
+        run="",
+        summary=trip.reason,
+        data={"kind": hold.kind, "queue": hold.queue.name, "title": hold.title},
     )
 
 

@@ -11,6 +11,7 @@ from agents.rules.policy.sentences import either
 from audit.errors import Refused
 from people import step_up
 from people.models import Person
+from people.rules.permissions import Permission
 from people.seats import Seat, seats
 
 from ..models import Hold, HoldKind, Vote
@@ -27,6 +28,13 @@ def may_answer(hold: Hold, by: Person) -> bool:
     if by.decides_for(hold.team_id):
         return True
     return any(seat.decides_for(hold.team_id) for seat in seats(by, timezone.now()))
+
+
+def may(hold: Hold, by: Person, permission: Permission) -> bool:
+    """Whether they may do this to what was stopped: by a role of their own, or in the seat of somebody who is out."""
+    if by.may(permission, hold.team_id):
+        return True
+    return any(seat.may(permission, hold.team_id) for seat in seats(by, timezone.now()))
 
 
 def seat_for(hold: Hold, by: Person) -> Seat | Person:

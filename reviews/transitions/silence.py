@@ -35,7 +35,7 @@ def create(
     by: Person,
 ) -> Silence:
     """From now on nobody is told of what fits; it is seen on its page all the same."""
-    _check(team, by)
+    check(team, by)
     reason, agent = reason.strip(), agent.strip()
     if not reason:
         raise Invalid("Say why: those who wonder about the quiet read it.")
@@ -71,7 +71,7 @@ def end(pk: UUID, *, by: Person) -> Silence:
     silence = seen.select_related("team").filter(pk=pk).first()
     if silence is None:
         raise NotFound("There is no such silence.")
-    _check(silence.team, by)
+    check(silence.team, by)
     now = timezone.now()
     if not silence.is_on(now):
         raise Conflict("This silence is over already.")
@@ -82,7 +82,8 @@ def end(pk: UUID, *, by: Person) -> Silence:
     return silence
 
 
-def _check(team: Team | None, by: Person) -> None:
+def check(team: Team | None, by: Person) -> None:
+    """Strangers do not learn of it, readers are told why not."""
     if team is not None and not by.sees(team.pk):
         raise NotFound("There is no such team.")
     if not decides(by, team.pk if team else None):

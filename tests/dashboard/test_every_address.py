@@ -15,8 +15,10 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from agents.models import Agent, AgentKey, Breaker, Run
+from agents.rules.limits import parse_limit
 from agents.shapes import Propose, Proposed
 from agents.transitions import action as actions
+from agents.transitions import limit as limits
 from agents.transitions import policy as policies
 from audit.models import Delivery, Endpoint
 from dashboard.urls import urlpatterns
@@ -51,7 +53,8 @@ GET: dict[str, dict[str, str]] = {
     "policy-edit": DECIDES,
     "webhooks": SIGNED_IN | {ADA: NO, IRIS: NO, BOB: NO, EVE: NO},
     **dict.fromkeys(["webhook", "webhook-delivery"], KEEPS),
-    **dict.fromkeys(["alerts", "channels"], SIGNED_IN),
+    **dict.fromkeys(["alerts", "channels", "limits"], SIGNED_IN),
+    "limit": SEES,
     **dict.fromkeys(["alert", "channel", "route"], SEES),
 }
 HOLD_VERBS = (
@@ -82,6 +85,8 @@ POST: dict[str, dict[str, str]] = {
     **dict.fromkeys([*AGENT_VERBS.split(), "run-stop", "run-terminate"], DECIDES),
     **{f"webhook-{verb}": KEEPS for verb in WEBHOOK_VERBS.split()},
     **dict.fromkeys(ALERT_VERBS.split(), DECIDES),
+    **dict.fromkeys(["limit-change", "limit-remove"], DECIDES),
+    "limit-add": DECIDES,
 }
 OTHERS = {"api/v1/", "^api/v1/", "api/aap/"}
 """Agents' and programs' own, which have matrices of their own."""
@@ -107,6 +112,7 @@ def house(
     token = tokens.issue(ada, label="desk", scopes=["read"], days=7, by=ada)[0]
     own = policies.of_agent(scout)
     key = AgentKey.objects.get(agent=scout)
+    shared = limits.set(support, parse_limit({"resource": "crm", "concurrency": 2}), by="test")
     breaker = Breaker.objects.filter(agent=scout).first()
     assert breaker is not None
     return called(support, scout) | {
@@ -119,16 +125,20 @@ def house(
         "policy": {"pk": own.pk, "number": 1},
         "team": {"pk": support.pk, "group": group.pk},
         "webhook": {"pk": hook.pk, "number": sent.pk},
+        "limit": {"pk": shared.pk},
         "account-back": {"pk": away.pk},
         "account-token": {"pk": token.pk},
         "typed": {
             "inbox-answer": {"verb": "claim", "hold": told},
             "policy-add": {"team": support.pk},
+            "limit-add": {"team": support.pk, "resource": "api", "rate": "1/1s"},
             "hold-extend": {"for": "1h"},
             "team-group-join": {"person": ada.pk},
             "team-group-leave": {"person": otto.pk},
             "agent-retire": {"name": scout.name},
-            **dict.fromkeys(["silence-add", "channel-add", "route-add"], {"team": support.pk}),
+            "silence-add": {"team": support.pk},
+            "channel-add": {"team": support.pk},
+            "route-add": {"team": support.pk},
         },
         "welcome": {"uid": "x", "token": "y"},
     }
