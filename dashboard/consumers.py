@@ -21,7 +21,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.utils.crypto import constant_time_compare
 
-from agents.models import Action, Agent, Run
+from agents.models import Action, Agent, Limit, Run
 from agents.models.visible import VisibleQuerySet
 from audit.bell import hub
 from audit.models import Endpoint
@@ -55,6 +55,7 @@ def _narrow() -> dict[str, VisibleQuerySet[Any] | EndpointQuerySet]:
         "run": Run.objects.all(),
         "action": Action.objects.all(),
         "endpoint": Endpoint.objects.all(),
+        "limit": Limit.objects.all(),
         "alert": Alert.objects.all(),
         "channel": Channel.objects.all(),
     }

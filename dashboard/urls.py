@@ -15,6 +15,7 @@ from dashboard.views import (
     holds,
     house,
     inbox,
+    limits,
     policies,
     record,
     runs,
@@ -116,6 +117,12 @@ urlpatterns = [
     path("settings/alerts/routes/<uuid:pk>/change/", channels.change_route, name="route-change"),
     path("settings/alerts/routes/<uuid:pk>/move/", channels.move_route, name="route-move"),
     path("settings/alerts/routes/<uuid:pk>/delete/", channels.delete_route, name="route-delete"),
+    # -- what agents share
+    path("settings/limits/", limits.limits, name="limits"),
+    path("settings/limits/add/", limits.add, name="limit-add"),
+    path("settings/limits/<uuid:pk>/", limits.limit, name="limit"),
+    path("settings/limits/<uuid:pk>/change/", limits.change, name="limit-change"),
+    path("settings/limits/<uuid:pk>/remove/", limits.remove, name="limit-remove"),
     # -- what waits, and how it goes
     path("", floor.floor, name="floor"),
     path("inbox/", inbox.inbox, name="inbox"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -25,21 +26,39 @@ NOT_THE_HOUSE = "Limits of the whole house are set by admins of every team."
 
 
 @transaction.atomic
-def set(  # the word people use
-    team: Team | None, setting: LimitSetting, *, by: Person | Recordable | str
+def set(
+    team: Team | None,
+    setting: LimitSetting,
+    *,
+    by: Person | Recordable | str,
+    was: datetime | None = None,
+    is_new: bool = False,
 ) -> Limit:
     """Limit a resource for a team, or (None) for the whole house; what held before is changed.
 
-    Raises Invalid in words, PermissionDenied, Conflict when there are too many.
+    `was`: when it was changed last, as whoever changes it now has seen it; `is_new`: it must have had no limit.
+    Raises Invalid in words, PermissionDenied, Conflict when somebody was first, or there are too many.
     """
     check(team, by)
     setting = parse_limit(setting.as_dict())
-    limit = locked(team, setting.resource) or Limit(team=team, resource=setting.resource)
-    if limit._state.adding and Limit.objects.filter(team=team).count() >= MOST_LIMITS:
-        raise Conflict(f"A team can have {MOST_LIMITS} limits. Remove one that is not needed.")
-    before = None if limit._state.adding else setting_of(limit)
-    if before != setting:
-        write(limit, before, setting, by=by)
+    limit = locked(team, setting.resource)
+    if limit is None:
+        if was is not None:
+            raise Conflict(f"The limit of {setting.resource} was removed meanwhile.")
+        if Limit.objects.filter(team=team).count() >= MOST_LIMITS:
+            raise Conflict(f"A team can have {MOST_LIMITS} limits. Remove one that is not needed.")
+        limit = Limit(team=team, resource=setting.resource)
+        write(limit, None, setting, by=by)
+        return limit
+    if is_new:
+        raise Conflict(
+            f"{limit.resource} has a limit already: {setting_of(limit)}. Change it there."
+        )
+    if was is not None and limit.changed_at != was:
+        who = limit.changed_by.removeprefix("person:")
+        raise Conflict(f"{who} changed it meanwhile, to {setting_of(limit)}. Look again.")
+    if setting_of(limit) != setting:
+        write(limit, setting_of(limit), setting, by=by)
     return limit
 
 
