@@ -2,12 +2,9 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-from pathlib import Path
 
 from django.db import migrations, models
 
-
-FACTS = Path(__file__).parent.parent / "sql" / "facts.sql"
 
 DROP = """
 drop function if exists agents_action_facts, agents_admission_facts, agents_action_json,
@@ -157,5 +154,4 @@ class Migration(migrations.Migration):
                 condition=models.Q(("name", ""), _negated=True), name="price_names_a_model"
             ),
         ),
-        migrations.RunSQL(FACTS.read_text(), DROP),
     ]

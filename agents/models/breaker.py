@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from uuid import UUID
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import new_id
@@ -323,6 +324,8 @@ class Streak(models.Model):
 
     owner = models.UUIDField(primary_key=True)
     malformed = models.PositiveIntegerField(default=0)
+    began_at = models.DateTimeField(db_default=Now())
+    """When the first of them came: what a breaker answered for before is told from what came since."""
 
     if TYPE_CHECKING:
         objects: ClassVar[models.Manager[Streak]]
@@ -342,6 +345,8 @@ class ToolUse(models.Model):
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="tool_uses", db_index=False)
     tool = models.CharField(max_length=200)
     uses = models.PositiveBigIntegerField(default=0)
+    is_known = models.BooleanField(db_default=False)
+    """A person saw it used and let the agent go on: it is not unusual any more."""
 
     if TYPE_CHECKING:
         objects: ClassVar[models.Manager[ToolUse]]

@@ -42,19 +42,23 @@ begin
     when 'loop' then
         return;
     when 'malformed' then
-        select k.malformed into value from agents_streak k where k.owner = its_owner;
+        -- A row that had begun before the reset counts without what it was long then.
+        select greatest(k.malformed - case when k.began_at <= b.reset_at then b.baseline else 0 end, 0)
+          into value from agents_streak k where k.owner = its_owner;
         value := coalesce(value, 0);
         return;
     when 'often', 'rarely' then
         if b.scope = 'team' then
             select count(*) into value from (
                 select 1 from agents_agent a join agents_run r on r.agent_id = a.id
-                where a.team_id = b.team_id and r.id >= agents_first_id(since) and r.started_at > since
+                where a.team_id = b.team_id and r.id >= agents_first_id(since - interval '1 minute')
+                  and r.started_at > since
                 limit ceil(b.limit + b.extra)::int + 1) recent;
         else
             select count(*) into value from (
                 select 1 from agents_run r
-                where r.agent_id = p_agent and r.id >= agents_first_id(since) and r.started_at > since
+                where r.agent_id = p_agent and r.id >= agents_first_id(since - interval '1 minute')
+                  and r.started_at > since
                 limit ceil(b.limit + b.extra)::int + 1) recent;
         end if;
         return;
@@ -68,9 +72,7 @@ begin
         null;
     end case;
     if b.window = interval '0' then
-        select case when b.unit = 'tokens' then r.input_tokens + r.output_tokens else r.cost_usd end
-          into value from agents_run r where r.id = p_run;
-        value := greatest(coalesce(value, 0) - b.baseline, 0);
+        value := greatest(agents_run_spent(p_run, b.unit) - b.baseline, 0);
         return;
     end if;
     first_slot := floor(extract(epoch from p_now - b.window) / its_width)::int + 1;
@@ -94,9 +96,18 @@ begin
           from agents_bucket k
          where k.owner = its_owner and k.width = 3600
            and k.slot >= floor(extract(epoch from p_now) / 3600)::int - 168
-           and k.slot <= floor(extract(epoch from p_now - b.window) / 3600)::int;
+           and k.slot < floor(extract(epoch from p_now - b.window) / 3600)::int;
     end if;
 end $$;
+
+-- What a run has spent and reserved: its buckets hold both, its own sums only what is settled, but from the start.
+create or replace function agents_run_spent(p_run uuid, p_unit text) returns numeric language sql stable as $$
+    select greatest(coalesce(settled.spent, 0), coalesce(counted.spent, 0))
+      from (select sum(case when p_unit = 'tokens' then k.tokens else k.cost_usd end) as spent
+              from agents_bucket k where k.owner = p_run and k.width = 3600) counted
+      left join (select case when p_unit = 'tokens' then r.input_tokens + r.output_tokens else r.cost_usd end as spent
+                   from agents_run r where r.id = p_run) settled on true
+$$;
 
 -- The smallest id (UUIDv7) that can have been made at this moment or later.
 create or replace function agents_first_id(p_at timestamptz) returns uuid language sql immutable as $$
@@ -106,8 +117,10 @@ create or replace function agents_first_id(p_at timestamptz) returns uuid langua
 $$;
 
 -- The breakers that watch this run: its agent's and its team's, and of a run's own row instead of its setting.
+-- What cannot be judged by a proposal (with an item) or a report (without) is only told where it is not closed;
+-- what is judged when runs begin and by the clock, where it is asked for.
 create or replace function agents_breakers_json(
-    p_agent uuid, p_team uuid, p_run uuid, p_item text, p_tool text, p_now timestamptz
+    p_agent uuid, p_team uuid, p_run uuid, p_item text, p_tool text, p_now timestamptz, p_condition text default ''
 ) returns text language sql stable as $$
     select coalesce(json_agg(json_build_object(
         'id', b.id, 'condition', b.condition, 'unit', b.unit, 'scope', b.scope,
@@ -115,7 +128,7 @@ create or replace function agents_breakers_json(
         'limit', b.limit + case when b.extra_until > p_now then b.extra else 0 end,
         'window_s', extract(epoch from b.window)::float8,
         'value', g.value, 'volume', g.volume, 'base', g.base, 'base_volume', g.base_volume,
-        'minimum', b.minimum, 'threshold', b.threshold,
+        'minimum', b.minimum, 'threshold', b.threshold, 'reset_at', b.reset_at,
         'generation', b.generation, 'probes_allowed', b.probes_allowed,
         'probes_leased', b.probes_leased, 'probes_succeeded', b.probes_succeeded,
         'probation_until', b.probation_until) order by b.condition, b.unit, b.id), '[]')::text
@@ -124,7 +137,11 @@ create or replace function agents_breakers_json(
            union all
           select * from agents_breaker b where b.team_id = p_team) b,
          agents_breaker_reading(b, p_agent, p_run, p_item, p_tool, p_now) g
-    where b.state <> 'disabled'
+    where b.state <> 'disabled' and (p_condition = '' or b.condition = p_condition)
+      and (p_condition <> '' or b.state not in ('closed', 'shadow') or case
+          when b.condition in ('repeats', 'spend', 'unusual') then true
+          when b.condition in ('often', 'rarely', 'silence') then false
+          else p_item is null end)
       and (b.run_id is not null or b.scope <> 'run' or not exists (
           select 1 from agents_breaker own
           where own.agent_id = p_agent and own.run_id = p_run
@@ -321,7 +338,8 @@ begin
     end if;
     if seen is null then
         breakers := agents_breakers_json(its_agent, team_id, p_run, p_item, p_tool, now_at);
-        select max(u.uses) filter (where u.tool = ''), max(u.uses) filter (where u.tool = p_tool)
+        select max(u.uses) filter (where u.tool = ''),
+               max(case when u.is_known then 9e15::bigint else u.uses end) filter (where u.tool = p_tool)
           into uses, tool_uses
           from agents_tooluse u where u.agent_id = its_agent and u.tool in ('', p_tool);
         budgets := agents_budgets_json(its_agent, team_id, p_run, now_at);
@@ -342,7 +360,7 @@ create or replace function agents_action_facts(
     out approval_digest bytea, out judged_by text, out requirement text, out decision text,
     out report_digest bytea, out estimated_tokens bigint, out estimated_cost_usd numeric,
     out probe_of uuid, out probe_generation int, out accounts uuid[], out model text,
-    out prices_version bigint, out breakers text
+    out created_at timestamptz, out claimed_at timestamptz, out prices_version bigint, out breakers text
 ) returns setof record language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -372,10 +390,12 @@ begin
     select x.state, x.tool, coalesce(x.approved_arguments, x.arguments)::text, x.claim_id, x.expires_at,
            x.kind, x.subject, x.amount, x.currency, x.on_behalf_of, x.approval_digest,
            x.policy_version, x.requirement::text, x.decision, x.report_digest, x.estimated_tokens,
-           x.estimated_cost_usd, x.probe_of_id, x.probe_generation, x.accounts, x.model
+           x.estimated_cost_usd, x.probe_of_id, x.probe_generation, x.accounts, x.model,
+           x.created_at, x.claimed_at
       into state, tool, arguments, claim_id, expires_at, kind, subject, amount, currency,
            on_behalf_of, approval_digest, judged_by, requirement, decision, report_digest,
-           estimated_tokens, estimated_cost_usd, probe_of, probe_generation, accounts, model
+           estimated_tokens, estimated_cost_usd, probe_of, probe_generation, accounts, model,
+           created_at, claimed_at
       from agents_action x where x.id = p_action for no key update;
     now_at := clock_timestamp();
     select coalesce(max(p.id), 0) into prices_version from agents_price p;
