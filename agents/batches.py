@@ -6,14 +6,16 @@ what `insert … unnest` costs here; the lock makes sure that nobody else adds t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .rules.done import Done
 
 COPY_ACTIONS = """
 copy agents_action (
     id, agent_id, run_id, call_id, kind, tool, subject, item, step, attempt, idempotency_key, arguments,
     digest, policy_version, rule, on_behalf_of, state, gated, code, state_reason, reason, currency,
-    estimated_tokens, estimated_cost_usd, input_tokens, output_tokens, cost_usd, cost_source, model, result,
-    error, duration_ms, trace_url, fingerprint, is_malformed, accounts, claim_id, decision, message, decided_by,
+    estimated_tokens, estimated_cost_usd, input_tokens, output_tokens, cached_tokens, cost_usd, cost_source, model,
+    result,    error, duration_ms, trace_url, fingerprint, is_malformed, accounts, claim_id, decision, message, decided_by,
     created_at, claimed_at, settled_at
 ) from stdin
 """
@@ -79,7 +81,7 @@ update agents_action x set trace_url = l.url
 
 KNOWN_CALLS = """
 select x.run_id, x.call_id, x.id, x.digest
-  from unnest(%(runs)s::uuid[], %(calls)s::text[]) as asked (run, call)
+  from unnest(%(runs)s::text[]::uuid[], %(calls)s::text[]) as asked (run, call)
   join agents_action x on x.run_id = asked.run and x.call_id = asked.call
 """
 
@@ -88,33 +90,37 @@ select asked.run, agents_breakers_json(asked.agent, asked.team, asked.run, null,
   from unnest(%(agents)s::uuid[], %(teams)s::uuid[], %(runs)s::uuid[]) as asked (agent, team, run)
 """
 
+HAS_BUDGETS = "select 1 from agents_budget where team_id = any(%(teams)s::uuid[]) limit 1"
+
 RESETS = """
 select b.id::text as id, b.reset_at from agents_breaker b
  where b.reset_at is not null and b.id = any(%(ids)s::uuid[])
 """
 """What happened before was answered for; spans that come late do not open the breaker again."""
 
-ITEMS = """
-select i.run, i.breaker::text as breaker, i.item, i.tool, n.tries
-  from unnest(%(agents)s::uuid[], %(runs)s::uuid[], %(breakers)s::uuid[], %(items)s::text[], %(tools)s::text[])
-       as i (agent, run, breaker, item, tool) join agents_breaker b on b.id = i.breaker,
-lateral (select count(*) as tries from (
-    select 1 from agents_action x
-     where x.agent_id = i.agent and x.item = i.item and x.tool = i.tool
-       and x.created_at > greatest(%(now)s - b.window, coalesce(b.reset_at, '-infinity'))
-       and x.state <> 'denied' and (b.scope <> 'run' or x.run_id = i.run)
-     limit ceil(b.limit + b.extra)::int + 1) recent) n
- where n.tries > 0
+_ITEMS = """
+select b.id::text as breaker, n.run, i.item, i.tool, count(*)::int as tries
+  from agents_breaker b, unnest(%(items)s::text[], %(tools)s::text[]) as i (item, tool),
+lateral (select case when b.scope = 'run' then x.run_id end as run
+           from agents_action x
+          where {whose} and x.item = i.item and x.tool = i.tool and x.state <> 'denied'
+            and x.created_at > greatest(%(now)s - b.window, b.reset_at)
+          limit {bound}) n
+ where b.id = any(%(ids)s::uuid[])
+ group by 1, 2, 3, 4
 """
-"""How often each item was worked on before, for breakers that count that; bounded by their limits."""
+"""How often each item was worked on before, for breakers that count that. One index probe an item, whatever the
+planner knows of the table; without the limit inside, it may choose to read all that the agent ever did."""
 
-ITEMS_OF_TEAM = ITEMS.replace(
-    "x.agent_id = i.agent",
-    "x.agent_id in (select a.id from agents_agent a where a.team_id = b.team_id)",
+_BOUND = "case when b.scope = 'run' then 10000 else ceil(b.limit + b.extra)::int + 1 end"
+ITEMS_OF_AGENT = _ITEMS.format(whose="x.agent_id = %(agent)s", bound=_BOUND)
+ITEMS_OF_TEAM = _ITEMS.format(
+    whose="x.agent_id in (select a.id from agents_agent a where a.team_id = %(team)s)", bound=_BOUND
 )
 
 USES = """
-select u.tool, u.uses from agents_tooluse u where u.agent_id = %(agent)s and u.tool = any(%(tools)s::text[])
+select u.tool, case when u.is_known then 9e15::bigint else u.uses end as uses
+  from agents_tooluse u where u.agent_id = %(agent)s and u.tool = any(%(tools)s::text[])
 """
 
 CHARGE = """
@@ -166,7 +172,8 @@ STREAKS_OVER = (
 STREAKS_LONGER = """
 insert into agents_streak as k (owner, malformed)
 select * from unnest(%(owners)s::uuid[], %(more)s::int[])
-    on conflict (owner) do update set malformed = k.malformed + excluded.malformed
+    on conflict (owner) do update set malformed = k.malformed + excluded.malformed,
+       began_at = case when k.malformed = 0 then excluded.began_at else k.began_at end
 """
 
 
@@ -177,7 +184,7 @@ def line(one: Done, *, id: str, agent: str, run: str, on_behalf_of: str, account
         f"{id}\t{agent}\t{run}\t{text(one.call_id)}\t{one.kind}\t{text(one.tool)}\t{text(one.subject)}\t"
         f"{text(one.item)}\t{text(one.step)}\t{one.attempt}\t\t{json(one.arguments_json)}\t"
         f"\\\\x{one.digest.hex()}\t0.0\t\t{on_behalf_of}\t{'failed' if one.failed else 'succeeded'}\tf\t"
-        f"{one.code}\t{text(one.why)}\t\t\t0\t0\t{one.input_tokens}\t{one.output_tokens}\t{one.cost_usd or 0}\t"
+        f"{one.code}\t{text(one.why)}\t\t\t0\t0\t{one.input_tokens}\t{one.output_tokens}\t{one.cached_tokens}\t{one.cost_usd or 0}\t"
         f"{one.cost_source}\t{text(one.model)}\t{json(one.result_json)}\t{json(one.error_json)}\t"
         f"{NULL if one.duration_ms is None else one.duration_ms}\t{text(one.trace_url)}\t"
         f"{binary(one.fingerprint)}\t{'t' if one.malformed else 'f'}\t{accounts}\t\t\t\t\t"
@@ -186,6 +193,17 @@ def line(one: Done, *, id: str, agent: str, run: str, on_behalf_of: str, account
 
 
 NULL = "\\N"
+
+
+def array(values: Iterable[str]) -> str:
+    """A text array as PostgreSQL writes it. psycopg looks at each of thousands of values three times."""
+    return "{" + ",".join([quoted(value) for value in values]) + "}"
+
+
+def quoted(value: str) -> str:
+    if '"' in value or "\\" in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
 
 
 def text(value: str) -> str:

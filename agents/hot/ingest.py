@@ -1,7 +1,8 @@
 """Requests of spans gather while a transaction is under way, and go into the next one together.
 
-One writer a process: hundreds of small requests cost few commits, and no two transactions of this process wait
-for each other's locks. The queue is bounded; who comes when it is full is told to come again.
+Hundreds of small requests so cost few commits. An agent always takes the same of two lanes, so that no two
+transactions of this process wait for each other's locks, and one is prepared while the database works on the other.
+The queues are bounded; who comes when they are full is told to come again.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from psycopg_pool import PoolTimeout
 from ..otlp.reading import Export
 from ..transitions import telemetry
 from ..transitions.telemetry import Told
+from ..transitions.together import WholeTeam
 
 logger = logging.getLogger(__name__)
 
 MOST_TOGETHER = 4_000
 """Spans in one transaction, unless one request alone has more."""
-MOST_WAITING = 40_000
-"""Spans that wait to be written."""
+MOST_WAITING = 20_000
+"""Spans that wait to be written in one lane."""
 
 OUTAGE = (
     django.db.OperationalError,
@@ -55,7 +57,25 @@ class Waiting:
     rejected: int = 0
 
 
+LANES = 2
+
+
 class Ingest:
+    """All lanes of a process."""
+
+    def __init__(self) -> None:
+        self._lanes = [Lane() for _ in range(LANES)]
+
+    async def store(self, told: Told) -> int:
+        """Wait until the request is stored and judged; how many spans had to be rejected. Raises Full, Unavailable."""
+        return await self._lanes[told.agent.int % LANES].store(told)
+
+    async def stop(self) -> None:
+        """Write what waits."""
+        await asyncio.gather(*(lane.stop() for lane in self._lanes))
+
+
+class Lane:
     def __init__(self) -> None:
         self._waiting: deque[Waiting] = deque()
         self._spans = 0
@@ -63,7 +83,7 @@ class Ingest:
         self._thread = ThreadPoolExecutor(1, "ingest")
 
     async def store(self, told: Told) -> int:
-        """Wait until the request is stored and judged; how many spans had to be rejected. Raises Full, Unavailable."""
+        """See `Ingest.store`."""
         if self._spans and self._spans + told.export.spans > MOST_WAITING:
             raise Full
         one = Waiting(told, asyncio.get_running_loop().create_future())
@@ -74,7 +94,6 @@ class Ingest:
         return await one.answer
 
     async def stop(self) -> None:
-        """Write what waits."""
         if self._working is not None:
             await asyncio.wait([self._working])
 
@@ -131,9 +150,13 @@ def fail(parts: Sequence[Part], error: Exception) -> None:
 
 
 def stored(told: Sequence[Told]) -> None:
+    """In one transaction; where a whole team has to be stopped, request by request."""
     django.db.close_old_connections()
     try:
         telemetry.store(told)
+    except WholeTeam:
+        for one in told:
+            telemetry.store_alone([one])
     finally:
         django.db.close_old_connections()
 

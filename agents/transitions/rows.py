@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection
+from psycopg import Cursor
 from psycopg.rows import namedtuple_row
 
 
@@ -20,3 +23,18 @@ def every(statement: str, **params: Any) -> list[Any]:
     with connection.connection.cursor(row_factory=namedtuple_row) as cursor:
         rows: list[Any] = cursor.execute(statement, params).fetchall()
         return rows
+
+
+def ask(statement: str, **params: Any) -> Cursor[Any]:
+    """A statement whose rows are fetched later, or never; inside `together` it is only queued."""
+    connection.ensure_connection()
+    cursor: Cursor[Any] = connection.connection.cursor(row_factory=namedtuple_row)
+    return cursor.execute(statement, params)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Statements that are sent in one trip; their errors come at the end, or with the first rows fetched."""
+    connection.ensure_connection()
+    with connection.connection.pipeline():
+        yield

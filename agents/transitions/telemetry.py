@@ -1,4 +1,4 @@
-"""Spans become actions of the right run: running → completed | failed as their traces tell
+"""Spans become actions of the right run, once
 
 What happened is never refused: a terminated run's late spans are stored, and marked.
 """
@@ -15,12 +15,14 @@ from django.utils import timezone
 
 from .. import batches as sql
 from ..models import AgentState, RunState
-from ..otlp.reading import Export
+from ..otlp.reading import Export, uuid_of
 from ..rules.done import Done
 from . import tracing
-from .rows import every
+from .rows import ask, together
+from .together import whole_team
+from .tracing import Traced
 from .watching import Report
-from .writing import run, write
+from .writing import write
 
 
 class Told(NamedTuple):
@@ -32,91 +34,93 @@ class Told(NamedTuple):
 
 @transaction.atomic
 def store(told: Sequence[Told]) -> None:
-    """Store what is new of these requests, judge it, keep the runs. All or nothing; again is harmless."""
-    run("set local lock_timeout = '3s'")
-    agents = locked_agents({one.agent for one in told})
-    now = timezone.now()
+    """Store what is new of these requests, judge it, keep their runs. All or nothing; again is harmless."""
     traces = tracing.merged((one.agent, trace) for one in told for trace in one.export.traces)
-    found = tracing.runs_of(traces, agents, now)
-    reports = [
-        Report(
-            agent=trace.agent,
-            team=agents[trace.agent].team_id,
-            run=row.id,
-            done=marked(trace.done, row),
-            is_under_way=row.state == RunState.RUNNING
-            and agents[trace.agent].state == AgentState.ACTIVE,
-            on_behalf_of=row.on_behalf_of,
-            steps=bytes(row.steps),
-        )
-        for trace, row in found
-    ]
-    leave_out_known(reports)
-    write(reports, now)
-    tracing.keep(found, agents, now)
+    agents = tracing.find(traces)
+    now = timezone.now()
+    fresh = tracing.without_run(traces)
+    of_run = tracing.by_run(traces)
+    begun = {one.run_id for one in fresh}
+    with together():
+        tracing.begin(fresh, agents, now)
+        locked = ask(sql.LOCK_RUNS, runs=sorted(of_run))
+        known = ask_known(one for id, one in of_run.items() if id not in begun)
+        named = ask_named(of_run.values())
+    rows = {row.id: row for row in locked}
+    leave_out_known(of_run.values(), known.fetchall(), named.fetchall())
+    write(
+        [report(one, agents[one.agent], rows[id]) for id, one in of_run.items()],
+        now,
+        [tracing.note("run.started", one, agents, tracing.name_of(one)) for one in fresh],
+    )
+    tracing.keep([(one, rows[id]) for id, one in of_run.items()], agents)
 
 
-def locked_agents(ids: Iterable[UUID]) -> dict[UUID, Any]:
-    return {row.id: row for row in every(sql.LOCK_AGENTS, agents=sorted(ids))}
+store_alone = whole_team(store)
+"""Where a breaker of a whole team opens: all its agents are locked, in the order of their ids, before anything else."""
 
 
-def marked(done: list[Done], row: Any) -> list[Done]:
+def report(one: Traced, agent: Any, row: Any) -> Report:
     """In the order in which it ended; marked where that was after a person had ended the run."""
     if row.state == RunState.TERMINATED:
-        for one in done:
-            if one.ended_at > row.finished_at:
-                one.code, one.why = "after_stop", "Reported after this run was terminated."
-    return sorted(done, key=ended)
+        for done in one.done:
+            if done.ended_at > row.finished_at:
+                done.code, done.why = "after_stop", "Reported after this run was terminated."
+    return Report(
+        agent=one.agent,
+        team=agent.team_id,
+        run=row.id,
+        done=sorted(one.done, key=ended),
+        is_under_way=row.state == RunState.RUNNING and agent.state == AgentState.ACTIVE,
+        on_behalf_of=row.on_behalf_of,
+        steps=bytes(row.steps),
+    )
 
 
 def ended(one: Done) -> datetime:
     return one.ended_at
 
 
-def leave_out_known(reports: Sequence[Report]) -> None:
+def ask_known(traces: Iterable[Traced]) -> Any:
+    """Which calls these runs have already, under every name that the spans give them."""
+    runs, calls = [], []
+    for trace in traces:
+        run = str(trace.run_id)
+        for one in trace.done:
+            for call in (one.call_id, *one.also_called):
+                runs.append(run)
+                calls.append(call)
+    return ask(sql.KNOWN_CALLS, runs=sql.array(runs), calls=sql.array(calls))
+
+
+def ask_named(traces: Iterable[Traced]) -> Any:
+    """Whose actions those are that spans name themselves (`watchfloor.action.id`)."""
+    ids = {uuid_of(one.is_action) for trace in traces for one in trace.done if one.is_action}
+    return ask(sql.OWNERS, actions=sorted(id for id in ids if id is not None))
+
+
+def leave_out_known(traces: Iterable[Traced], known: Sequence[Any], named: Sequence[Any]) -> None:
     """Drop what was stored before, and what reports on an action that was proposed: that one is linked."""
-    asked = [
-        (report.run, call)
-        for report in reports
-        for one in report.done
-        for call in (one.call_id, *one.also_called)
-    ]
-    if not asked:
-        return
-    known = {
-        (row.run_id, row.call_id): row.id
-        for row in every(
-            sql.KNOWN_CALLS, runs=[run for run, _ in asked], calls=[call for _, call in asked]
-        )
-    }
-    named = named_actions(reports)
+    calls = {(row.run_id, row.call_id): row.id for row in known}
+    owners = {row.id: row.agent_id for row in named}
     links: dict[UUID, str] = {}
-    for report in reports:
+    for trace in traces:
         kept: dict[str, Done] = {}
-        for one in report.done:
-            action = named.get((report.agent, one.is_action)) if one.is_action else None
-            for call in one.also_called:
-                action = action or known.get((report.run, call))
+        for one in trace.done:
+            action = uuid_of(one.is_action)
+            if action is None or owners.get(action) != trace.agent:
+                action = next(
+                    (
+                        calls[key]
+                        for call in one.also_called
+                        if (key := (trace.run_id, call)) in calls
+                    ),
+                    None,
+                )
             if action is not None:
                 links[action] = tracing.trace_url(one.call_id.partition(".")[0])
-            elif (report.run, one.call_id) not in known:
+            elif (trace.run_id, one.call_id) not in calls:
                 kept.setdefault(one.call_id, one)
-        report.done = list(kept.values())
+        trace.done = list(kept.values())
     if any(links.values()):
-        run(sql.LINK, actions=list(links), urls=list(links.values()))
-
-
-def named_actions(reports: Sequence[Report]) -> dict[tuple[UUID, str], UUID]:
-    """The actions that spans name themselves (`watchfloor.action.id`), by agent and the text they were named by."""
-    asked = {
-        (report.agent, one.is_action): id
-        for report in reports
-        for one in report.done
-        if one.is_action and (id := tracing.uuid_of(one.is_action)) is not None
-    }
-    if not asked:
-        return {}
-    owners = {
-        row.id: row.agent_id for row in every(sql.OWNERS, actions=sorted(set(asked.values())))
-    }
-    return {key: id for key, id in asked.items() if owners.get(id) == key[0]}
+        ask(sql.LINK, actions=list(links), urls=list(links.values()))

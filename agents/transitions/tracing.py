@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 from psycopg.types.json import Jsonb
 
 from audit.bell import ring
@@ -19,23 +18,22 @@ from audit.record import Note, record_all
 from .. import batches as sql
 from ..models import Agent, AgentState, Run, RunState
 from ..models.run import LIVE
-from ..otlp.reading import Root, Trace, uuid_of
+from ..otlp.reading import Root, Trace
 from ..rules.done import Done
 from . import run as runs
-from .rows import every
-
-__all__ = ["Told", "keep", "merged", "runs_of", "trace_url", "uuid_of"]
+from .rows import ask, every, together
 
 KEY = "trace:"
 
 
 @dataclass
-class Told:
-    """What a batch tells of one trace of one agent."""
+class Traced:
+    """What a batch tells of one trace of one agent, and so of one run."""
 
     agent: UUID
     trace_id: str
     run_id: UUID | None
+    """The run the agent named; once found, the run it is."""
     name: str = ""
     session: str = ""
     root: Root | None = None
@@ -45,103 +43,89 @@ class Told:
     def key(self) -> str:
         return f"{KEY}{self.trace_id}"
 
+    def take(self, other: Traced | Trace) -> None:
+        self.name = self.name or other.name
+        self.session = self.session or other.session
+        self.root = self.root or other.root
+        self.done += other.done
 
-def merged(traces: Iterable[tuple[UUID, Trace]]) -> list[Told]:
+
+def merged(traces: Iterable[tuple[UUID, Trace]]) -> list[Traced]:
     """The same trace of several requests as one."""
-    known: dict[tuple[UUID, str, UUID | None], Told] = {}
+    known: dict[tuple[UUID, str, UUID | None], Traced] = {}
     for agent, trace in traces:
-        one = known.setdefault(
-            (agent, trace.trace_id, trace.run_id), Told(agent, trace.trace_id, trace.run_id)
-        )
-        one.name = one.name or trace.name
-        one.session = one.session or trace.session
-        one.root = one.root or trace.root
-        one.done += trace.done
+        key = agent, trace.trace_id, trace.run_id
+        known.setdefault(key, Traced(*key)).take(trace)
     return list(known.values())
 
 
-def runs_of(
-    traces: Sequence[Told], agents: dict[UUID, Any], now: datetime
-) -> list[tuple[Told, Any]]:
-    """Each trace with its run's row, locked, begun if need be; several traces of one run as one.
-
-    A trace that tells nothing of an agent, and whose run nobody knows, is left out.
-    """
+def find(traces: Sequence[Traced]) -> dict[UUID, Any]:
+    """Lock the agents, then say of each trace which run it has, if any. Returns the agents' rows by id."""
     named = {one.run_id for one in traces if one.run_id is not None}
-    owners = {
-        row.id: row.agent_id for row in (every(sql.RUN_OWNERS, runs=sorted(named)) if named else ())
-    }
-    by_key = []
-    for one in traces:
-        if one.run_id is None or owners.get(one.run_id) != one.agent:
-            one.run_id = None
-            by_key.append(one)
-    known = {
-        (row.agent_id, row.key): row.id
-        for row in every(
-            sql.RUNS_BY_KEY, agents=[one.agent for one in by_key], keys=[one.key for one in by_key]
+    with together():
+        ask("set local lock_timeout = '3s'")
+        agents = ask(sql.LOCK_AGENTS, agents=sorted({one.agent for one in traces}))
+        owners = ask(sql.RUN_OWNERS, runs=sorted(named))
+        by_key = ask(
+            sql.RUNS_BY_KEY, agents=[one.agent for one in traces], keys=[one.key for one in traces]
         )
-    }
-    for one in by_key:
-        one.run_id = known.get((one.agent, one.key))
-    begin([one for one in by_key if one.run_id is None and (one.done or one.name)], agents, now)
-    ids = sorted({one.run_id for one in traces if one.run_id is not None})
-    rows = {row.id: row for row in every(sql.LOCK_RUNS, runs=ids)} if ids else {}
-    of_run: dict[UUID, Told] = {}
+    owner_of = {row.id: row.agent_id for row in owners}
+    run_of = {(row.agent_id, row.key): row.id for row in by_key}
+    for one in traces:
+        if one.run_id is None or owner_of.get(one.run_id) != one.agent:
+            one.run_id = run_of.get((one.agent, one.key))
+    return {row.id: row for row in agents}
+
+
+def without_run(traces: Sequence[Traced]) -> list[Traced]:
+    """Those that need a run of their own, which get its id. What tells nothing of an agent needs none."""
+    fresh: dict[tuple[UUID, str], Traced] = {}
+    for one in traces:
+        if one.run_id is None and (one.done or one.name):
+            one.run_id = fresh.setdefault((one.agent, one.key), one).run_id or new_id()
+    return list(fresh.values())
+
+
+def by_run(traces: Iterable[Traced]) -> dict[UUID, Traced]:
+    """Several traces of one run as one. What has no run is left out."""
+    of_run: dict[UUID, Traced] = {}
     for one in traces:
         if one.run_id is None:
             continue
         first = of_run.setdefault(one.run_id, one)
         if first is not one:
-            first.done += one.done
-            first.name, first.session = first.name or one.name, first.session or one.session
-            first.root = first.root or one.root
-    return [(one, rows[id]) for id, one in of_run.items()]
+            first.take(one)
+    return of_run
 
 
-def begin(traces: Sequence[Told], agents: dict[UUID, Any], now: datetime) -> None:
+def begin(fresh: Sequence[Traced], agents: dict[UUID, Any], now: datetime) -> None:
     """Start a run for each trace. One of a retired agent is over from the start."""
-    if not traces:
+    if not fresh:
         return
-    fresh: dict[tuple[UUID, str], list[Told]] = {}
-    for one in traces:
-        fresh.setdefault((one.agent, one.key), []).append(one)
-    first = [same[0] for same in fresh.values()]
-    for same in fresh.values():
-        same[0].run_id = new_id()
-        for other in same[1:]:
-            other.run_id = same[0].run_id
-    retired = [agents[one.agent].state == AgentState.RETIRED for one in first]
-    with connection.connection.cursor() as cursor:
-        cursor.execute(
-            sql.BEGIN_RUNS,
-            {
-                "ids": [one.run_id for one in first],
-                "agents": [one.agent for one in first],
-                "names": [name_of(one) for one in first],
-                "keys": [one.key for one in first],
-                "metadata": [Jsonb(metadata_of(one)) for one in first],
-                "urls": [trace_url(one.trace_id) for one in first],
-                "started": [
-                    min([done.started_at for done in one.done], default=now) for one in first
-                ],
-                "over": retired,
-                "now": now,
-            },
-        )
-    record_all(note("run.started", one, agents, name_of(one)) for one in first)
+    ask(
+        sql.BEGIN_RUNS,
+        ids=[one.run_id for one in fresh],
+        agents=[one.agent for one in fresh],
+        names=[name_of(one) for one in fresh],
+        keys=[one.key for one in fresh],
+        metadata=[Jsonb(metadata_of(one)) for one in fresh],
+        urls=[trace_url(one.trace_id) for one in fresh],
+        started=[min([done.started_at for done in one.done], default=now) for one in fresh],
+        over=[agents[one.agent].state == AgentState.RETIRED for one in fresh],
+        now=now,
+    )
 
 
-def name_of(one: Told) -> str:
+def name_of(one: Traced) -> str:
     return (one.root.name if one.root else "") or one.name or f"trace {one.trace_id[:8]}"
 
 
-def metadata_of(one: Told) -> dict[str, Any]:
+def metadata_of(one: Traced) -> dict[str, Any]:
     told = {"source": "telemetry", "trace_id": one.trace_id}
     return told | ({"session_id": one.session} if one.session else {})
 
 
-def keep(found: Sequence[tuple[Told, Any]], agents: dict[UUID, Any], now: datetime) -> None:
+def keep(found: Sequence[tuple[Traced, Any]], agents: dict[UUID, Any]) -> None:
     """What traces tell of their runs: name, session, link, and that they are over."""
     changed = [
         (one, row, name_of(one) if one.root and is_ours(row) else "")
@@ -151,26 +135,22 @@ def keep(found: Sequence[tuple[Told, Any]], agents: dict[UUID, Any], now: dateti
         or (not row.trace_url and trace_url(one.trace_id))
     ]
     if changed:
-        with connection.connection.cursor() as cursor:
-            cursor.execute(
-                sql.TELL_RUNS,
-                {
-                    "runs": [row.id for _, row, _ in changed],
-                    "names": [name for _, _, name in changed],
-                    "sessions": [one.session for one, _, _ in changed],
-                    "urls": [trace_url(one.trace_id) for one, _, _ in changed],
-                },
-            )
-    over = [(one, row) for one, row in found if one.root and is_ours(row)]
-    finish([(one, row, one.root) for one, row in over if one.root], agents, now)
+        ask(
+            sql.TELL_RUNS,
+            runs=[row.id for _, row, _ in changed],
+            names=[name for _, _, name in changed],
+            sessions=[one.session for one, _, _ in changed],
+            urls=[trace_url(one.trace_id) for one, _, _ in changed],
+        )
+    finish([(one, row, one.root) for one, row in found if one.root and is_ours(row)], agents)
 
 
 def is_ours(row: Any) -> bool:
     """Whether telemetry began this run; those that an agent began itself, it also ends."""
-    return row.key.startswith(KEY) and row.metadata.get("source") == "telemetry"
+    return bool(row.key.startswith(KEY) and row.metadata.get("source") == "telemetry")
 
 
-def finish(over: Sequence[tuple[Told, Any, Root]], agents: dict[UUID, Any], now: datetime) -> None:
+def finish(over: Sequence[tuple[Traced, Any, Root]], agents: dict[UUID, Any]) -> None:
     """End runs whose root has ended. Those with something waiting or paused go through the ordinary verb."""
     live = [(one, row, root) for one, row, root in over if row.state in LIVE]
     if not live:
@@ -205,7 +185,11 @@ def finish(over: Sequence[tuple[Told, Any, Root]], agents: dict[UUID, Any], now:
 
 
 def note(
-    kind: str, one: Told, agents: dict[UUID, Any], summary: str, data: dict[str, Any] | None = None
+    kind: str,
+    one: Traced,
+    agents: dict[UUID, Any],
+    summary: str,
+    data: dict[str, Any] | None = None,
 ) -> Note:
     return Note(
         kind=kind,

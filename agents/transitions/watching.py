@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -11,16 +11,17 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from psycopg import Cursor
 
 from .. import batches as sql
 from ..rules.breakers import Tripped, loops, malformed_of, opening, shadowed
-from ..rules.breakers.batch import BatchWatch, Shared
-from ..rules.breakers.gauges import is_slow, is_unusual
+from ..rules.breakers.batch import BatchWatch, Shared, Sums, Tries
+from ..rules.breakers.gauges import ends_row, is_slow, is_unusual
 from ..rules.done import Done
 from ..rules.facts import BreakerFacts, Event
 from ..statements import Counted
 from ..weighing import breakers_decoder, counted_for, first_of
-from .rows import every
+from .rows import ask, together
 
 NOTHING = Decimal(0)
 
@@ -67,36 +68,65 @@ class Watched:
     """Whether a good output ended the row of bad ones, and how many bad ones came since."""
 
 
-def watch(reports: Sequence[Report], now: datetime) -> list[Watched]:
-    """Judge each report in the order things happened, against the windows as they were."""
-    read = breakers_of(reports, now)
-    resets = resets_of(read)
-    items = items_of(reports, read, now)
-    shared = Shared()
+def watch(reports: Sequence[Report], read: Sequence[str], now: datetime) -> list[Watched]:
+    """Judge each report in the order things happened, against the windows as they were.
+
+    `read` are the breakers of each report's run as `agents_breakers_json` gives them.
+    """
+    decoded = [breakers_decoder.decode(text) for text in read]
+    watched = [
+        Watched(report, breakers, counted_for(breakers))
+        for report, breakers in zip(reports, decoded, strict=True)
+    ]
+    facts = read_facts(watched, now)
+    shared = Shared(facts.tries.get(None, {}))
     stopped: set[UUID] = set()
-    watched = []
-    for report, breakers in zip(reports, read, strict=True):
-        seen = Watched(report, breakers, counted_for(breakers))
+    for seen in watched:
         watching = BatchWatch(
-            breakers,
+            seen.breakers,
             shared,
             now=now,
-            steps=report.steps,
-            items=items.get(report.run, {}),
-            resets=resets,
+            steps=seen.report.steps,
+            tries=facts.tries.setdefault(seen.report.run, {}),
+            resets=facts.resets,
         )
-        fold(seen, watching, stopped)
-        report.steps = watching.steps
-        watched.append(seen)
+        if not judged_as_a_whole(seen, watching):
+            fold(seen, watching, facts.uses.get(seen.report.agent), stopped)
+        seen.report.steps = watching.steps
     return watched
 
 
-def fold(seen: Watched, watching: BatchWatch, stopped: set[UUID]) -> None:
+def judged_as_a_whole(seen: Watched, watching: BatchWatch) -> bool:
+    """Most reports come nowhere near a limit: their sums tell that none of their actions can open anything."""
+    done = seen.report.done
+    if not watching.is_within(min(one.ended_at for one in done)):
+        return False
+    items = Counter((one.item, one.tool) for one in done)
+    for one in done:
+        one.malformed = one.failed and malformed_of(error_of(one).get("type", ""), one.kind)
+    sums = Sums(
+        events=len(done),
+        failures=sum(one.failed for one in done),
+        malformed=sum(one.malformed for one in done),
+        tokens=sum(one.tokens for one in done),
+        cost_usd=sum((one.cost_usd for one in done if one.cost_usd), NOTHING),
+        most_tries=watching.most_tries(items),
+        longest_ms=max(one.duration_ms or 0 for one in done),
+    )
+    if not watching.stays_calm(sums):
+        return False
+    watching.skip(sums, items)
+    seen.malformed = any(one.kind == "model" and not one.failed for one in done), 0
+    return True
+
+
+def fold(
+    seen: Watched, watching: BatchWatch, uses: Counter[str] | None, stopped: set[UUID]
+) -> None:
     """Let every action be judged; nothing trips what is paused already."""
     report, breakers = seen.report, seen.breakers
     slow, unusual = first_of("slow", breakers), first_of("unusual", breakers)
     circles = any(one.condition == "loop" for one in breakers)
-    uses = uses_of(report) if seen.counted.tools else None
     over, bad = False, 0
     for at, done in enumerate(report.done):
         event = event_of(done, circles=circles, uses=uses)
@@ -107,15 +137,14 @@ def fold(seen: Watched, watching: BatchWatch, stopped: set[UUID]) -> None:
             seen.unusual.add(at)
         if event.malformed:
             bad += 1
-        elif not event.failed:
+        elif ends_row(event):
             over, bad = True, 0
         before = watching.steps
         watching.look_at(done.ended_at)
         found = watching.step(event)
         if found and report.is_under_way and report.agent not in stopped:
-            take(
-                seen, watching, Offence(at, event, before, opening(found), shadowed(found)), stopped
-            )
+            offence = Offence(at, event, before, opening(found), shadowed(found))
+            take(seen, watching, offence, stopped)
     seen.malformed = over, bad
 
 
@@ -130,7 +159,7 @@ def take(seen: Watched, watching: BatchWatch, offence: Offence, stopped: set[UUI
 
 
 def event_of(done: Done, *, circles: bool, uses: Counter[str] | None) -> Event:
-    error = msgspec.json.decode(done.error_json) if done.error_json else {}
+    error = error_of(done)
     before = (0, 0) if uses is None else (uses[""], uses[done.tool])
     if uses is not None:
         uses.update(("", done.tool))
@@ -139,13 +168,15 @@ def event_of(done: Done, *, circles: bool, uses: Counter[str] | None) -> Event:
         tool=done.tool,
         item=done.item,
         failed=done.failed,
-        malformed=malformed_of(error.get("type", "")) if error else False,
+        malformed=bool(error) and malformed_of(error.get("type", ""), done.kind),
         tokens=done.tokens,
         cost_usd=done.cost_usd or NOTHING,
         duration_ms=done.duration_ms,
         fingerprint=fingerprint_of(done, error) if circles else b"",
         uses=before[0],
         tool_uses=before[1],
+        kind=done.kind,
+        at=done.ended_at,
     )
 
 
@@ -163,48 +194,69 @@ def fingerprint_of(done: Done, error: dict[str, Any]) -> bytes:
     )
 
 
-def breakers_of(reports: Sequence[Report], now: datetime) -> list[list[BreakerFacts]]:
-    """The breakers of each report's run, in one trip."""
-    rows = every(
-        sql.BREAKERS,
-        agents=[one.agent for one in reports],
-        teams=[one.team for one in reports],
-        runs=[one.run for one in reports],
-        now=now,
-    )
-    found = {row.run: breakers_decoder.decode(row.breakers) for row in rows}
-    return [found[one.run] for one in reports]
+def error_of(done: Done) -> dict[str, Any]:
+    """`{type, message}`, empty when it succeeded."""
+    return msgspec.json.decode(done.error_json) if done.error_json else {}
 
 
-def resets_of(read: Sequence[Sequence[BreakerFacts]]) -> dict[str, datetime]:
-    ids = sorted({one.id for breakers in read for one in breakers})
-    return {row.id: row.reset_at for row in every(sql.RESETS, ids=ids)} if ids else {}
+@dataclass
+class Facts:
+    """What judging a batch needs beside the breakers themselves."""
+
+    resets: dict[str, datetime] = field(default_factory=dict)
+    tries: dict[UUID | None, Tries] = field(default_factory=dict)
+    """By run for breakers of runs; under None for all others."""
+    uses: dict[UUID, Counter[str]] = field(default_factory=dict)
+    """By agent: how often it acted, and used each of these tools."""
 
 
-def items_of(
-    reports: Sequence[Report], read: Sequence[Sequence[BreakerFacts]], now: datetime
-) -> dict[UUID, dict[tuple[str, str, str], int]]:
-    """By run: how often what was done had been done before, for breakers that count that."""
-    found: dict[UUID, dict[tuple[str, str, str], int]] = {}
-    for statement, of_team in ((sql.ITEMS, False), (sql.ITEMS_OF_TEAM, True)):
-        asked = [
-            (report.agent, report.run, one.id, item, tool)
-            for report, breakers in zip(reports, read, strict=True)
-            for one in breakers
-            if one.condition == "repeats" and (one.scope == "team") is of_team
-            for item, tool in {(one.item, one.tool) for one in report.done if not one.is_single}
-        ]
-        if not asked:
+def read_facts(watched: Sequence[Watched], now: datetime) -> Facts:
+    facts = Facts()
+    with together():
+        resets = ask(sql.RESETS, ids=sorted({one.id for seen in watched for one in seen.breakers}))
+        tries = list(ask_tries(watched, now))
+        uses = ask_uses(watched)
+    facts.resets = {row.id: row.reset_at for row in resets}
+    for cursor in tries:
+        for row in cursor:
+            facts.tries.setdefault(row.run, {})[row.breaker, row.item, row.tool] = row.tries
+    for agent, cursor in uses.items():
+        facts.uses[agent] = Counter({row.tool: row.uses for row in cursor})
+    return facts
+
+
+def ask_tries(watched: Sequence[Watched], now: datetime) -> Iterator[Cursor[Any]]:
+    """How often what was done had been done before, for breakers that count that; one statement an agent."""
+    items: dict[tuple[bool, UUID], set[tuple[str, str]]] = {}
+    breakers: dict[tuple[bool, UUID], set[str]] = {}
+    for seen in watched:
+        if not seen.report.is_under_way:
             continue
-        agents, runs, ids, items, tools = map(list, zip(*asked, strict=True))
-        for row in every(
-            statement, agents=agents, runs=runs, breakers=ids, items=items, tools=tools, now=now
-        ):
-            found.setdefault(row.run, {})[row.breaker, row.item, row.tool] = row.tries
-    return found
+        for one in seen.breakers:
+            if one.condition == "repeats":
+                of_team = one.scope == "team"
+                key = of_team, seen.report.team if of_team else seen.report.agent
+                breakers.setdefault(key, set()).add(one.id)
+                items.setdefault(key, set()).update(
+                    (done.item, done.tool) for done in seen.report.done if not done.is_single
+                )
+    for (of_team, owner), wanted in items.items():
+        if wanted:
+            yield ask(
+                sql.ITEMS_OF_TEAM if of_team else sql.ITEMS_OF_AGENT,
+                **{"team" if of_team else "agent": owner},
+                items=sql.array(item for item, _ in wanted),
+                tools=sql.array(tool for _, tool in wanted),
+                ids=sorted(breakers[of_team, owner]),
+                now=now,
+            )
 
 
-def uses_of(report: Report) -> Counter[str]:
-    """How often the agent acted, and used each of these tools."""
-    tools = ["", *{one.tool for one in report.done}]
-    return Counter({row.tool: row.uses for row in every(sql.USES, agent=report.agent, tools=tools)})
+def ask_uses(watched: Sequence[Watched]) -> dict[UUID, Cursor[Any]]:
+    tools: dict[UUID, set[str]] = {}
+    for seen in watched:
+        if seen.counted.tools:
+            tools.setdefault(seen.report.agent, {""}).update(one.tool for one in seen.report.done)
+    return {
+        agent: ask(sql.USES, agent=agent, tools=sorted(names)) for agent, names in tools.items()
+    }

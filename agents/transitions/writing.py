@@ -22,38 +22,59 @@ from audit.record import Note, record_all
 from .. import batches as sql
 from ..rules.done import Done
 from . import tripping
-from .rows import every
+from .rows import ask, every, together
 from .watching import Report, Watched, watch
 
 WIDTHS = (10, 3600)
 
 
-def write(reports: Iterable[Report], now: datetime) -> None:
-    """Judge all reports against the windows as they were, then write them."""
+def write(reports: Iterable[Report], now: datetime, notes: Sequence[Note] = ()) -> None:
+    """Judge all reports against the windows as they were, then write them, after `notes` in the record."""
     reports = sorted(
         (one for one in reports if one.done), key=lambda one: (one.team, one.agent, one.run)
     )
     if not reports:
+        record_all(notes)
         return
-    watched = watch(reports, now)
-    accounts = charge(reports, now)
+    with together():
+        price(reports)
+        read = ask(sql.BREAKERS, now=now, **columns(reports))
+        budgets = ask(sql.HAS_BUDGETS, teams=sorted({one.team for one in reports}))
+    texts = {row.run: row.breakers for row in read}
+    watched = watch(reports, [texts[one.run] for one in reports], now)
+    accounts = charge(reports, now) if budgets.fetchone() else {}
     ids = copy(reports, accounts)
-    count(watched)
-    sum_up(reports, now)
-    keep_habits(watched)
-    enter(reports, ids)
+    with together():
+        count(watched)
+        sum_up(reports, now)
+        keep_habits(watched)
+        record_all([*notes, *entries(reports, ids)])
     for seen, of_report in zip(watched, ids, strict=True):
         open_breakers(seen, of_report, now)
     ring(*{topic for one in reports for topic in topics(one)}, "agents")
+
+
+def columns(reports: Sequence[Report]) -> dict[str, list[UUID]]:
+    return {
+        "agents": [one.agent for one in reports],
+        "teams": [one.team for one in reports],
+        "runs": [one.run for one in reports],
+    }
+
+
+def price(reports: Sequence[Report]) -> None:
+    """What nobody said the cost of is priced."""
+    for report in reports:
+        for one in report.done:
+            if one.cost_usd and not one.cost_source:
+                one.cost_source = "reported"
 
 
 def charge(reports: Sequence[Report], now: datetime) -> dict[UUID, str]:
     """Spend from the runs' budgets; returns their accounts as COPY reads them."""
     rows = every(
         sql.CHARGE,
-        agents=[one.agent for one in reports],
-        teams=[one.team for one in reports],
-        runs=[one.run for one in reports],
+        **columns(reports),
         tokens=[sum(done.tokens for done in one.done) for one in reports],
         costs=[cost_of(one.done) for one in reports],
         now=now,
@@ -64,18 +85,17 @@ def charge(reports: Sequence[Report], now: datetime) -> dict[UUID, str]:
 def copy(reports: Sequence[Report], accounts: dict[UUID, str]) -> list[list[str]]:
     """Insert the actions; returns their ids, in order."""
     ids: list[list[str]] = []
-    lines: list[str] = []
-    for report in reports:
-        mine = sorted(str(uuid7()) for _ in report.done)
-        agent, run, held = str(report.agent), str(report.run), accounts[report.run]
-        behalf = sql.text(report.on_behalf_of)
-        lines += [
-            sql.line(done, id=id, agent=agent, run=run, on_behalf_of=behalf, accounts=held)
-            for id, done in zip(mine, report.done, strict=True)
-        ]
-        ids.append(mine)
     with connection.connection.cursor() as cursor, cursor.copy(sql.COPY_ACTIONS) as rows:
-        rows.write("".join(lines))
+        for report in reports:
+            mine = sorted([str(uuid7()) for _ in report.done])
+            agent, run, held = str(report.agent), str(report.run), accounts.get(report.run, "{}")
+            behalf = sql.text(report.on_behalf_of)
+            lines = [
+                sql.line(done, id=id, agent=agent, run=run, on_behalf_of=behalf, accounts=held)
+                for id, done in zip(mine, report.done, strict=True)
+            ]
+            rows.write("".join(lines))  # the database reads this while we write the next
+            ids.append(mine)
     return ids
 
 
@@ -96,8 +116,8 @@ def count(watched: Sequence[Watched]) -> None:
                         sums if known is None else [a + b for a, b in zip(known, sums, strict=True)]
                     )
     rows = [(*key, *slots[key]) for key in sorted(slots)]
-    columns = map(list, zip(*rows, strict=True))
-    run(sql.COUNT, **dict(zip(sql.SLOT_COLUMNS, columns, strict=True)))
+    filled = map(list, zip(*rows, strict=True))
+    ask(sql.COUNT, **dict(zip(sql.SLOT_COLUMNS, filled, strict=True)))
 
 
 def by_slot(seen: Watched) -> dict[int, list[Any]]:
@@ -117,7 +137,7 @@ def by_slot(seen: Watched) -> dict[int, list[Any]]:
 
 
 def sum_up(reports: Sequence[Report], now: datetime) -> None:
-    run(
+    ask(
         sql.SUM_RUNS,
         runs=[one.run for one in reports],
         actions=[len(one.done) for one in reports],
@@ -142,7 +162,7 @@ def keep_habits(watched: Sequence[Watched]) -> None:
             keep_streak(seen)
     if uses:
         keys = sorted(uses)
-        run(
+        ask(
             sql.USED,
             agents=[agent for agent, _ in keys],
             tools=[tool for _, tool in keys],
@@ -154,14 +174,14 @@ def keep_streak(seen: Watched) -> None:
     over, bad = seen.malformed
     owners = sorted((seen.report.agent, seen.report.run, seen.report.team))
     if over:
-        run(sql.STREAKS_OVER, owners=owners)
+        ask(sql.STREAKS_OVER, owners=owners)
     if bad:
-        run(sql.STREAKS_LONGER, owners=owners, more=[bad] * len(owners))
+        ask(sql.STREAKS_LONGER, owners=owners, more=[bad] * len(owners))
 
 
-def enter(reports: Sequence[Report], ids: Sequence[Sequence[str]]) -> None:
+def entries(reports: Sequence[Report], ids: Sequence[Sequence[str]]) -> list[Note]:
     """One entry a run, with what proves the rows; a line for each would be a copy of the table."""
-    record_all(
+    return [
         Note(
             kind="actions.observed",
             actor=f"agent:{report.agent}",
@@ -178,7 +198,7 @@ def enter(reports: Sequence[Report], ids: Sequence[Sequence[str]]) -> None:
             },
         )
         for report, mine in zip(reports, ids, strict=True)
-    )
+    ]
 
 
 def proof(ids: Sequence[str], done: Sequence[Done]) -> str:
@@ -213,8 +233,3 @@ def topics(report: Report) -> tuple[str, ...]:
 
 def cost_of(done: Sequence[Done]) -> Decimal:
     return sum((one.cost_usd for one in done if one.cost_usd), Decimal(0))
-
-
-def run(statement: str, **params: Any) -> None:
-    with connection.connection.cursor() as cursor:
-        cursor.execute(statement, params)
