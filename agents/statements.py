@@ -75,7 +75,7 @@ _SETTLE = """
              union all
             select x.created_at, 0, 0, 0, -x.estimated_tokens, -x.estimated_cost_usd
               from agents_action x where x.id = %(action)s) as parts (at, finished, failures, slow, tokens, cost)
-     group by 1, 2, 3
+     group by 1, 2, 3 order by 1, 2, 3
         on conflict (owner, width, slot) do update set
            finished = k.finished + excluded.finished, failures = k.failures + excluded.failures,
            slow = k.slow + excluded.slow,
@@ -103,12 +103,16 @@ def count_observed(counted: Counted) -> str:
     return _OBSERVE.format(owners=counted.owners())
 
 
+# A team's windows are shared by agents, and locked in the order in which proposals write them.
 RELEASE = """
-update agents_bucket k
-   set tokens = k.tokens - x.estimated_tokens, cost_usd = k.cost_usd - x.estimated_cost_usd
-  from agents_action x
- where x.id = %(action)s and k.owner in (x.agent_id, x.run_id, %(team)s)
-   and k.slot = floor(extract(epoch from x.created_at) / k.width)::int and k.width in (10, 3600)
+with locked as (
+    select k.owner, k.width, k.slot, x.estimated_tokens as tokens, x.estimated_cost_usd as cost
+      from agents_bucket k, agents_action x
+     where x.id = %(action)s and k.owner in (x.agent_id, x.run_id, %(team)s)
+       and k.slot = floor(extract(epoch from x.created_at) / k.width)::int and k.width in (10, 3600)
+     order by k.owner, k.width, k.slot for no key update of k)
+update agents_bucket k set tokens = k.tokens - l.tokens, cost_usd = k.cost_usd - l.cost
+  from locked l where (k.owner, k.width, k.slot) = (l.owner, l.width, l.slot)
 """
 
 PRICES = """
@@ -271,9 +275,25 @@ with written as (
            lease_until = %(lease_until)s, expires_at = case when decision = '' then null else expires_at end
      where id = %(action)s
     returning agents_action_json(agents_action)::text as action_json),
+seen as (
+    update agents_run set seen_at = %(now)s
+     where id = %(run)s and (seen_at is null or seen_at < %(now)s - interval '5 s')),
 entry as ({_ENTRY})
 select action_json from written
 """
+
+HEARTBEAT = """
+with caller as (
+    select k.agent_id from agents_agentkey k where k.hash = %(key)s and k.revoked_at is null),
+seen as (
+    update agents_run r set seen_at = clock_timestamp() from caller
+     where r.id = %(run)s and r.agent_id = caller.agent_id
+       and (r.state = 'running' or r.state = 'paused'))
+select caller.agent_id, (select agents_control_json(r.id)::text from agents_run r
+                          where r.id = %(run)s and r.agent_id = caller.agent_id) as control
+  from caller
+"""
+"""A sign of life. One statement and no lock but the run's own: it changes nothing that anything is decided by."""
 
 WRITE_RELEASE = f"""
 with written as (
