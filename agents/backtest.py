@@ -1,0 +1,164 @@
+"""Tries a breaker on what agents really did, before it is switched on; and offers a better limit from history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.utils import timezone
+
+from .history import History, Whose, history
+from .models import Breaker, Trip
+from .rules.backtest import (
+    CLOCKED,
+    Answered,
+    Better,
+    Replay,
+    Replayed,
+    Tried,
+    better,
+    by_the_clock,
+    moments,
+)
+from .rules.backtest.result import Backtest, Patience
+
+WEEK = timedelta(days=7)
+MONTH = timedelta(days=30)
+
+
+def tried_of(breaker: Breaker) -> Tried:
+    """The breaker as it is set now, without what was granted once on top."""
+    return Tried(
+        condition=breaker.condition,
+        limit=breaker.limit,
+        window=breaker.window,
+        scope=breaker.scope,
+        unit=breaker.unit,
+        minimum=breaker.minimum,
+        threshold=breaker.threshold,
+    )
+
+
+def backtest(
+    tried: Tried, whose: Whose, *, now: datetime | None = None, since: timedelta = WEEK
+) -> Backtest:
+    """What this breaker would have tripped on in the last `since`, and what that would have saved."""
+    now = now or timezone.now()
+    return on(history(whose, tried, since=now - since, until=now), tried, whose)
+
+
+def on(past: History, tried: Tried, whose: Whose) -> Backtest:
+    """On what was read already: the same past serves many limits."""
+    found = replayed(past, tried, whose, Patience(past.stops, past.answer_takes))
+    return Backtest(
+        tried=tried,
+        since=past.since,
+        until=past.until,
+        looked_at=len(past.runs)
+        if tried.condition in (*CLOCKED, "often")
+        else sum(action.outcome != "refused" for action in past.actions),
+        complete=past.complete,
+        answer_takes=past.answer_takes,
+        trips=found.trips,
+        course=found.course,
+        lived=past.lived,
+    )
+
+
+def replayed(past: History, tried: Tried, whose: Whose, answered: Answered | None) -> Replayed:
+    """With `answered` None nothing stops, and only the gauge's course is learned."""
+    if tried.condition in CLOCKED:
+        return by_the_clock(
+            tried,
+            past.actions,
+            past.runs,
+            past.stops,
+            team=str(whose.team_id),
+            since=past.since,
+            until=past.until,
+            answered=answered,
+        )
+    replay = Replay(
+        tried,
+        team=str(whose.team_id),
+        answered=answered,
+        judge_from=past.since,
+        uses=past.uses,
+    )
+    only_runs = tried.condition == "often"
+    return replay.look_at(moments(() if only_runs else past.actions, past.runs))
+
+
+# -- a better limit --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A better limit (of `silence`: window), or None with the sentence that says why there is none.
+
+    `would_have` is what it would have done, compared with the trips that were. `spared` of the false ones it
+    would not have tripped, `caught` of the true ones it still would.
+    """
+
+    limit: Decimal | None
+    window: timedelta | None
+    sentence: str
+    would_have: Backtest | None = None
+    spared: int = 0
+    caught: int = 0
+    false_trips: int = 0
+    true_trips: int = 0
+
+
+def suggest(
+    trip: Trip,
+    was_true: bool | None = None,
+    *,
+    now: datetime | None = None,
+    since: timedelta = MONTH,
+) -> Suggestion:
+    """A better limit for the breaker that tripped, from what its agent, run or team did and how people judged its trips.
+
+    `was_true` stands for an answer that was not given yet; without any, this trip is taken for a false one, since a
+    better limit is asked for. A trip without breaker (by hand, by a budget) has none.
+    """
+    breaker = trip.breaker
+    if breaker is None:
+        return Suggestion(None, None, "This stop has no breaker whose limit could be another.")
+    now = now or timezone.now()
+    tried, whose = tried_of(breaker), Whose.of(breaker)
+    past = history(whose, tried, since=now - since, until=now)
+    said = was_true if was_true is not None else bool(trip.was_true)
+    past = replace(
+        past,
+        lived=[
+            one._replace(was_true=said) if one.id == str(trip.pk) else one for one in past.lived
+        ],
+    )
+    return suggestion(past, tried, whose)
+
+
+def suggestion(past: History, tried: Tried, whose: Whose) -> Suggestion:
+    course = replayed(past, tried, whose, None).course
+    found: Better = better(tried, course, past.lived)
+    wrong = [one for one in past.lived if one.was_true]
+    fine = [one for one in past.lived if one.was_true is False]
+    if found.limit is None:
+        return Suggestion(None, None, found.sentence, true_trips=len(wrong), false_trips=len(fine))
+    silence = tried.condition == "silence"
+    window = timedelta(seconds=float(found.limit)) if silence else None
+    changed = (
+        tried._replace(window=window) if window is not None else tried._replace(limit=found.limit)
+    )
+    would = on(past, changed, whose)
+    return Suggestion(
+        limit=None if silence else found.limit,
+        window=window,
+        sentence=found.sentence,
+        would_have=would,
+        spared=sum(not would.meets(one) for one in fine),
+        caught=sum(would.meets(one) for one in wrong),
+        false_trips=len(fine),
+        true_trips=len(wrong),
+    )
