@@ -9,7 +9,7 @@ from importlib import import_module
 from .figures import machine
 from .floor import opened
 
-NAMES = ("decide", "propose", "policy", "wait", "inbox", "ingest")
+NAMES = ("decide", "propose", "policy", "wait", "inbox", "ingest", "permits")
 
 
 def main(arguments: list[str]) -> int:
