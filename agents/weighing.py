@@ -471,7 +471,8 @@ def duration_of(row: Row, request: Settle) -> int | None:
     """As reported; else since it was claimed, unless its claim ran out: it may have ended long before it was told."""
     if request.duration_ms is not None or row.claimed_at is None or row.state != "executing":
         return request.duration_ms
-    return round((row.now_at - row.claimed_at).total_seconds() * 1000)
+    took: timedelta = row.now_at - row.claimed_at
+    return took // timedelta(milliseconds=1)
 
 
 def settlement_params(row: Row, action: Any, request: Settle, digest: bytes) -> dict[str, Any]:

@@ -115,6 +115,9 @@ def with_hot_doors(document: dict[str, Any]) -> dict[str, Any]:
                     "What the run must obey", query=["wait", "seen"], answers={200: "ControlOut"}
                 )
             },
+            "/api/v1/runs/{run_id}/heartbeat": {
+                "post": operation("Say that the run is alive", answers={200: None})
+            },
             "/api/v1/runs/{run_id}/stream": {
                 "get": operation("The same as server-sent events", answers={200: None})
             },

@@ -23,6 +23,7 @@ from ..weighing import (
     REPLAYED,
     Seen,
     Settlement,
+    Unauthorized,
     admission_answer,
     checked_action,
     checked_run,
@@ -159,6 +160,16 @@ async def prices_of(conn: AsyncConnection[Any], row: Any) -> PriceBook:
     if known is not None:
         return known
     return prices.learn(await (await conn.execute(sql.PRICES)).fetchall())
+
+
+async def heartbeat(key: bytes, run: UUID) -> bytes:
+    """The run's process lives; answers `{control}`. Raises Unauthorized, NotFound."""
+    row = await one(sql.HEARTBEAT, {"key": key, "run": run})
+    if row is None:
+        raise Unauthorized("This key is not known, or it was revoked.")
+    if row.control is None:
+        raise NotFound("This agent has no such run.")
+    return b'{"control":%s}' % row.control.encode()
 
 
 async def text(answer: AsyncCursor[Any]) -> str:

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 HEX = "[0-9a-fA-F]"
 UUID_PATTERN = f"{HEX}{{8}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{12}}"
 ROUTE = re.compile(
-    rf"/api/v1/(?:runs/(?P<run>{UUID_PATTERN})/(?P<of_run>actions|control|stream)"
+    rf"/api/v1/(?:runs/(?P<run>{UUID_PATTERN})/(?P<of_run>actions|control|stream|heartbeat)"
     rf"|actions/(?P<action>{UUID_PATTERN})(?:/(?P<of_action>claim|settle))?"
     rf"|(?P<permits>permits)(?:/(?P<permit>{UUID_PATTERN})(?P<renew>/renew)?)?)/?"
 )
@@ -45,6 +45,7 @@ METHODS = {
     "actions": "POST",
     "control": "GET",
     "stream": "GET",
+    "heartbeat": "POST",
     "claim": "POST",
     "settle": "POST",
     "read": "GET",
@@ -101,6 +102,8 @@ async def route(scope: Scope, receive: Receive, send: Send) -> None:
     body = await read_body(receive)
     if door == "actions":
         await propose(send, key, UUID(found["run"]), body)
+    elif door == "heartbeat":
+        await answer(send, 200, await actions.heartbeat(key, UUID(found["run"])))
     elif door == "claim":
         request = decoded(claim_decoder, body)
         await answer(send, 200, await actions.claim(key, UUID(found["action"]), request))

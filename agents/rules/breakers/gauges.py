@@ -20,6 +20,7 @@ MALFORMED = frozenset(
         "invalid_output",
         "outputinvalid",
         "outputvalidationerror",
+        "unparseable",
     ]
 )
 """Error types by which agents and frameworks say that an output could not be read."""

@@ -15,7 +15,7 @@ from watchfloor.async_io import AsyncIO
 from watchfloor.async_permit import AsyncPermits
 from watchfloor.async_run import AsyncRun
 from watchfloor.core import Core, ask, where
-from watchfloor.flows import reporting
+from watchfloor.flows import control, reporting
 from watchfloor.models import Json, OnUnbound, OnUnreachable, Review, Version
 from watchfloor.outbox import Outbox
 from watchfloor.schemas import schemas_of
@@ -49,8 +49,10 @@ class AsyncClient(AsyncPermits):
         self._io = AsyncIO(self._core)
         self._runs: weakref.WeakSet[AsyncRun] = weakref.WeakSet()
         self._flusher: asyncio.Task[None] | None = None
+        self._heart: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         outbox.work.listen(self._flush_soon)
+        self._core.heart.listen(self._beat)
 
     def run(
         self,
@@ -63,11 +65,14 @@ class AsyncClient(AsyncPermits):
         trace_url: str | None = None,
         interrupts: tuple[type[BaseException], ...] = (),
         watch: bool = True,
+        heartbeat: float | None = 30.0,
     ) -> AsyncRun:
         """A run to enter. With a `key`, the unfinished run of that key is continued.
 
         `on_behalf_of`: the person whose wish this is, who must not decide about it.
         `watch=False` spends no connection on noticing a stop during a long step.
+        `heartbeat`: seconds between signs that this process lives, while the run is open. None: only
+        `run.heartbeat()` and what it does tell, so that code which hangs is found as well.
         """
         state = RunState(
             name,
@@ -77,6 +82,7 @@ class AsyncClient(AsyncPermits):
             on_behalf_of=on_behalf_of,
             trace_url=trace_url,
             interrupts=interrupts,
+            heartbeat=heartbeat,
         )
         run = AsyncRun(self._core, self._io, state, watch=watch)
         self._runs.add(run)
@@ -147,12 +153,14 @@ class AsyncClient(AsyncPermits):
         if self.unsent:
             await self.flush(min(CLOSING, self._core.patience))
         self._core.closed.ring()
+        self._core.heart.ring()
         self._core.outbox.work.ring()
         for run in self._runs:
             run._state.closed.ring()
-        if self._flusher is not None:
-            self._flusher.cancel()
-            await asyncio.wait([self._flusher])
+        for task in (self._flusher, self._heart):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
         await self._io.close()
         self._core.outbox.close()
 
@@ -175,6 +183,12 @@ class AsyncClient(AsyncPermits):
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         self._loop.call_soon_threadsafe(self._start_flusher)
+
+    def _beat(self) -> None:
+        """One task for all runs, begun with the first that wants heartbeats; runs open on the client's loop."""
+        done = self._heart is None or self._heart.done()
+        if done and not self._core.closed.is_rung():
+            self._heart = asyncio.ensure_future(self._io.run(control.beating(self._core)))
 
     def _start_flusher(self) -> None:
         done = self._flusher is None or self._flusher.done()

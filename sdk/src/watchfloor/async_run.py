@@ -247,6 +247,10 @@ class AsyncRun(BaseRun, AsyncPermits):
         """Wait while paused (or raise Paused), raise Terminated, return what is new."""
         return await self._do(control.check(self._core, self._state, block=block))
 
+    async def heartbeat(self) -> None:
+        """Say that this run is alive, for code that has nothing else to tell for long. Never raises."""
+        await self._do(control.heartbeat(self._core, self._state))
+
     async def ack(self, *directives: Directive | str) -> None:
         """They now stand in durable state and need not be repeated."""
         await self._do(control.ack(self._core, self._state, directive_ids(directives)))

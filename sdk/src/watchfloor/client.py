@@ -14,7 +14,7 @@ from typing import Any
 from watchfloor import protocol
 from watchfloor.approval import Approval
 from watchfloor.core import Core, ask, where
-from watchfloor.flows import reporting
+from watchfloor.flows import control, reporting
 from watchfloor.models import Json, OnUnbound, OnUnreachable, Review, Version
 from watchfloor.outbox import Outbox
 from watchfloor.permit import Permits
@@ -51,9 +51,11 @@ class Client(Permits):
         self._io = SyncIO(self._core)
         self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
         self._flusher: threading.Thread | None = None
+        self._heart: threading.Thread | None = None
         self._lock = threading.Lock()
         _clients.add(self)
         outbox.work.listen(self._flush_soon)
+        self._core.heart.listen(self._beat)
         if len(outbox):
             outbox.work.ring()
 
@@ -68,11 +70,14 @@ class Client(Permits):
         trace_url: str | None = None,
         interrupts: tuple[type[BaseException], ...] = (),
         watch: bool = True,
+        heartbeat: float | None = 30.0,
     ) -> Run:
         """A run to enter. With a `key`, the unfinished run of that key is continued.
 
         `on_behalf_of`: the person whose wish this is, who must not decide about it.
         `watch=False` spends no connection on noticing a stop during a long step.
+        `heartbeat`: seconds between signs that this process lives, while the run is open. None: only
+        `run.heartbeat()` and what it does tell, so that code which hangs is found as well.
         """
         state = RunState(
             name,
@@ -82,6 +87,7 @@ class Client(Permits):
             on_behalf_of=on_behalf_of,
             trace_url=trace_url,
             interrupts=interrupts,
+            heartbeat=heartbeat,
         )
         run = Run(self._core, self._io, state, watch=watch)
         self._runs.add(run)
@@ -152,6 +158,7 @@ class Client(Permits):
         if self.unsent:
             self.flush(min(CLOSING, self._core.patience))
         self._core.closed.ring()
+        self._core.heart.ring()
         self._core.outbox.work.ring()
         for run in self._runs:
             run._state.closed.ring()
@@ -182,10 +189,25 @@ class Client(Permits):
             )
             self._flusher.start()
 
+    def _beat(self) -> None:
+        """One thread for all runs, begun with the first that wants heartbeats."""
+        with self._lock:
+            alive = self._heart is not None and self._heart.is_alive()
+            if alive or self._core.closed.is_rung():
+                return
+            self._heart = threading.Thread(
+                target=self._io.run,
+                args=(control.beating(self._core),),
+                name="watchfloor-heart",
+                daemon=True,
+            )
+            self._heart.start()
+
     def _after_fork(self) -> None:
         """Sockets, threads and locks of the parent are of no use here."""
         self._lock = threading.Lock()
-        self._flusher = None
+        self._flusher = self._heart = None
+        self._core.open_runs.clear()
         self._core.outbox.after_fork()
         self._io.renew()
         for run in self._runs:

@@ -16,6 +16,7 @@ from watchfloor.retries import for_transport, persistently
 
 if TYPE_CHECKING:
     from watchfloor.outbox import Outbox
+    from watchfloor.state import RunState
 
 T = TypeVar("T")
 
@@ -40,6 +41,10 @@ class Core:
     outbox: Outbox
     on_unbound: OnUnbound = "closed"
     closed: Bell = field(default_factory=Bell)
+    heart: Bell = field(default_factory=Bell)
+    """Rung when a run opens that wants heartbeats."""
+    open_runs: list[RunState] = field(default_factory=list)
+    """Those that want heartbeats."""
     run_ids: dict[str, str] = field(default_factory=dict)
     """Run key → id, for reports that were written before their run could be opened."""
     lost_at: float | None = None

@@ -106,6 +106,13 @@ def control(run_id: str, *, seen: str = "", wait: float = 0.0) -> Request[Contro
     return Request("GET", path, partial(read, Control), params=params, wait=wait)
 
 
+def heartbeat(run_id: str) -> Request[Control]:
+    def decode(body: Any) -> Control:
+        return read(Control, body["control"])
+
+    return Request("POST", f"/runs/{run_id}/heartbeat", decode, {})
+
+
 def stream(run_id: str) -> Request[None]:
     return Request("GET", f"/runs/{run_id}/stream", lambda _: None)
 

@@ -175,6 +175,10 @@ class Run(BaseRun, Permits):
         """Wait while paused (or raise Paused), raise Terminated, return what is new."""
         return self._do(control.check(self._core, self._state, block=block))
 
+    def heartbeat(self) -> None:
+        """Say that this run is alive, for code that has nothing else to tell for long. Never raises."""
+        self._do(control.heartbeat(self._core, self._state))
+
     def ack(self, *directives: Directive | str) -> None:
         """They now stand in durable state and need not be repeated."""
         self._do(control.ack(self._core, self._state, directive_ids(directives)))

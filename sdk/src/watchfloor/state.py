@@ -32,8 +32,10 @@ class RunState:
         on_behalf_of: str | None = None,
         trace_url: str | None = None,
         interrupts: Interrupts = (),
+        heartbeat: float | None = None,
     ) -> None:
         self.id = id
+        self.heartbeat = heartbeat or 0.0
         self.name = name
         # Always with a key: opening is then safe to repeat when its answer was lost.
         self.key = key or f"once-{uuid.uuid4()}"

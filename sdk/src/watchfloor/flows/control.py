@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from typing import TypeVar
 
 from watchfloor import protocol
@@ -61,6 +62,30 @@ def ack(core: Core, run: RunState, ids: list[str]) -> Flow[None]:
     if ids:
         run_id = yield from opened(core, run)
         yield from ask(core, protocol.ack(run_id, ids))
+
+
+def heartbeat(core: Core, run: RunState) -> Flow[None]:
+    """Say once that the run is alive. Never raises: what cannot be said now is said next time."""
+    if run.id is None or run.is_over:
+        return
+    try:
+        run.heard((yield from ask(core, protocol.heartbeat(run.id), patience=0.0)))
+    except (ApiError, Terminated, Unreachable) as error:
+        logger.debug("no heartbeat of run %s: %s", run.id, error)
+
+
+def beating(core: Core) -> Flow[None]:
+    """Say for every open run that it is alive, each as often as it wants, until the client is closed."""
+    due: dict[RunState, float] = {}
+    while not core.closed.is_rung():
+        core.heart.clear()
+        now = time.monotonic()
+        due = {run: due.get(run, now + run.heartbeat) for run in tuple(core.open_runs)}
+        for run in [run for run, at in due.items() if at <= now]:
+            due[run] = now + run.heartbeat
+            yield from heartbeat(core, run)
+        soonest = min(due.values(), default=now + 3600.0)
+        yield Sleep(max(0.0, soonest - time.monotonic()), core.heart)
 
 
 def watching(core: Core, run: RunState) -> Flow[None]:

@@ -27,6 +27,9 @@ def enter(core: Core, run: RunState) -> Flow[None]:
             raise
         run.was_unseen = True
         logger.warning("run %s starts unseen: the control plane is away", run.name)
+    if run.heartbeat:
+        core.open_runs.append(run)
+        core.heart.ring()
 
 
 def opened(core: Core, run: RunState, *, patience: float | None = None) -> Flow[str]:
@@ -46,6 +49,8 @@ def opened(core: Core, run: RunState, *, patience: float | None = None) -> Flow[
 def leave(core: Core, run: RunState, error: BaseException | None, output: Json) -> Flow[None]:
     """Finish the run as the way of leaving it says; what cannot be said now is said later."""
     run.closed.ring()
+    if run in core.open_runs:
+        core.open_runs.remove(run)
     if error is not None and not _is_failure(error, run):
         return
     if run.stop is not None and run.stop.kind != "paused":

@@ -20,6 +20,10 @@ from watchfloor.outbox import Item
 from watchfloor.state import RunState
 
 
+MALFORMED = "malformed_output"
+"""By this type of error the server's breakers know an output that does not parse."""
+
+
 @dataclass(frozen=True)
 class Work:
     """What to run. `accept` turns the raw result into the value, or raises (output that must parse).
@@ -83,7 +87,7 @@ def perform(core: Core, run: RunState, action: Action, work: Work) -> Flow[Any]:
     try:
         value = work.accepted(raw)
     except Unparseable as error:
-        body |= {"outcome": "failed", "error": describe(error)}
+        body |= {"outcome": "failed", "error": {**describe(error), "type": MALFORMED}}
         yield from settle(core, run, action, body, began)
         raise
     yield from settle(core, run, action, body, began)
