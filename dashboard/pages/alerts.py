@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, QuerySet
 from django.http import QueryDict
-from django.utils import timezone
 
 from audit.constants import Constant
 from people.models import Person, Role, Team
@@ -91,6 +90,10 @@ class Silenced:
     swallowed: int
     may_end: bool
 
+    @property
+    def words(self) -> str:
+        return str(self.silence)
+
 
 def silences(person: Person, now: datetime) -> list[Silenced]:
     """Those that are on, with how much they swallowed."""
@@ -136,13 +139,3 @@ def messages_of(alert: Alert) -> list[Notification]:
     """What was sent of it, and where."""
     rows = alert.notifications.select_related("channel__team", "route").order_by("-id")
     return list(rows.defer("last_answer")[:MESSAGES_SHOWN])
-
-
-def is_over(silence: Silence) -> bool:
-    return not silence.is_on(timezone.now())
-
-
-def in_minutes(span: timedelta | None) -> str:
-    from agents.rules.policy.durations import written
-
-    return written(span) if span else ""
