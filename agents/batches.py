@@ -24,6 +24,13 @@ LOCK_AGENTS = """
 select id, team_id, state from agents_agent where id = any(%(agents)s::uuid[]) order by id for no key update
 """
 
+JUDGED_BY_STARTS = """
+select a.id from agents_agent a
+ where a.id = any(%(agents)s::uuid[]) and exists (
+       select 1 from agents_breaker b
+        where b.condition = 'often' and b.state <> 'disabled' and (b.agent_id = a.id or b.team_id = a.team_id))
+"""
+
 RUN_OWNERS = "select id, agent_id from agents_run where id = any(%(runs)s::uuid[])"
 
 RUNS_BY_KEY = """
@@ -128,6 +135,11 @@ select asked.run,
        agents_charge(asked.agent, asked.team, asked.run, %(now)s, asked.tokens, asked.cost) as accounts
   from unnest(%(agents)s::uuid[], %(teams)s::uuid[], %(runs)s::uuid[], %(tokens)s::bigint[],
               %(costs)s::numeric[]) as asked (agent, team, run, tokens, cost)
+"""
+
+BUDGETS = """
+select asked.run, agents_budgets_json(asked.agent, asked.team, asked.run, %(now)s) as budgets
+  from unnest(%(agents)s::uuid[], %(teams)s::uuid[], %(runs)s::uuid[]) as asked (agent, team, run)
 """
 
 SLOT_COLUMNS = (

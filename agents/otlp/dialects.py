@@ -10,7 +10,7 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from .spans import Attributes
+from .spans import FLATTENED, Attributes
 
 type Sort = Literal["model", "tool", "structure", "other"]
 
@@ -51,13 +51,10 @@ CACHED_TOKENS = (
     "gen_ai.usage.cache_read_input_tokens",
     "llm.token_count.prompt_details.cache_read",
 )
-MODEL_INPUT = ("gen_ai.input.messages", "input.value", "traceloop.entity.input", "gen_ai.prompt")
-MODEL_OUTPUT = (
-    "gen_ai.output.messages",
-    "output.value",
-    "traceloop.entity.output",
-    "gen_ai.completion",
-)
+MODEL_INPUT = ("gen_ai.input.messages",)
+MODEL_INPUT_TEXT = ("input.value", "traceloop.entity.input", "gen_ai.prompt")
+MODEL_OUTPUT = ("gen_ai.output.messages",)
+MODEL_OUTPUT_TEXT = ("output.value", "traceloop.entity.output", "gen_ai.completion")
 TOOL_INPUT = (
     "gen_ai.tool.call.arguments",
     "tool_call.function.arguments",
@@ -68,7 +65,11 @@ TOOL_OUTPUT = ("gen_ai.tool.call.result", "output.value", "traceloop.entity.outp
 
 MOST_TOKENS = 10**12
 MOST_USD = Decimal(10) ** 11
-NUMBERED = re.compile(r"gen_ai\.(prompt|completion)\.(\d{1,4})\.(role|content)")
+NUMBERED = re.compile(
+    r"(?:gen_ai|llm)\.(prompt|completion|input_messages|output_messages)\.(\d{1,4})\.(?:message\.)?"
+    r"(role|content|tool_calls\.\d{1,3}\.(?:tool_call\.function\.)?(?:name|arguments)"
+    r"|contents\.\d{1,3}\.message_content\.text)"
+)
 
 
 def sort_of(held: Attributes) -> Sort:
@@ -134,10 +135,29 @@ def cost(held: Attributes) -> Decimal | None:
     return round(reported, 6)
 
 
-def numbered(held: Attributes, which: str) -> list[dict[str, Any]] | None:
-    """Messages that stand as `gen_ai.prompt.0.content` and so on."""
+def said(held: Attributes) -> Any:
+    """What was said to a model."""
+    return (
+        content(held, MODEL_INPUT)
+        or numbered(held, "prompt", "input_messages")
+        or content(held, MODEL_INPUT_TEXT)
+    )
+
+
+def answered(held: Attributes) -> Any:
+    """What a model said."""
+    return (
+        content(held, MODEL_OUTPUT)
+        or numbered(held, "completion", "output_messages")
+        or content(held, MODEL_OUTPUT_TEXT)
+    )
+
+
+def numbered(held: Attributes, *which: str) -> list[dict[str, Any]] | None:
+    """Messages that stand one attribute each: `gen_ai.prompt.0.content`, `llm.input_messages.0.message.role`."""
     messages: dict[int, dict[str, Any]] = {}
     for key, found in held.items():
-        if key.startswith("gen_ai.") and (match := NUMBERED.fullmatch(key)) and match[1] == which:
-            messages.setdefault(int(match[2]), {})[match[3]] = found
+        if key.startswith(FLATTENED) and (match := NUMBERED.fullmatch(key)) and match[1] in which:
+            name = match[3].replace("tool_call.function.", "").replace("message_content.", "")
+            messages.setdefault(int(match[2]), {})[name] = found
     return [messages[n] for n in sorted(messages)] or None

@@ -127,8 +127,7 @@ def model_call(span: Span, now_ns: int) -> Done:
     operation = dialects.text(held, ("gen_ai.operation.name", "llm.request.type"))
     provider = dialects.text(held, dialects.PROVIDER)
     tool = model or "/".join(filter(None, (provider, operation))) or span.name or "model"
-    given = dialects.content(held, dialects.MODEL_INPUT) or dialects.numbered(held, "prompt")
-    made = dialects.content(held, dialects.MODEL_OUTPUT) or dialects.numbered(held, "completion")
+    given, made = dialects.said(held), dialects.answered(held)
     done = begun(span, now_ns, tool=tool, kind="model")
     done.model = model
     if given is not None:
@@ -162,10 +161,16 @@ def tool_call(span: Span, now_ns: int) -> Done:
         done.digest = digest_of(tool, done.subject, given_json, value)
         done.item = item_of(subject=done.subject, digest=done.digest)
     made = dialects.content(held, dialects.TOOL_OUTPUT)
+    call = dialects.text(held, dialects.CALL_ID)
     if made is not None:
-        done.result_json = as_json(made)[0]
-    if call := dialects.text(held, dialects.CALL_ID):
-        done.also_called = (call,)
+        done.result_json, value = as_json(made)
+        if isinstance(value, dict) and value.get("type") == "tool" and "data" in value:
+            # LangChain's message around it, with an id that differs from call to call.
+            data = value["data"] if isinstance(value["data"], dict) else {}
+            done.result_json = encode(data.get("content")).decode()
+            call = call or str(data.get("tool_call_id") or "")
+    if call:
+        done.also_called = (call[:200],)
     return done
 
 

@@ -101,8 +101,9 @@ WANTED = frozenset(
 )
 """Attributes that are looked at; the others are not even decoded."""
 
-FLATTENED = ("gen_ai.prompt.", "gen_ai.completion.")
-"""Messages as OpenLLMetry numbered them, before the conventions had one attribute for all."""
+FLATTENED = ("gen_ai.prompt.", "gen_ai.completion.", "llm.input_messages.", "llm.output_messages.")
+"""Messages one attribute each: OpenLLMetry's, and OpenInference's, whose `input.value` beside them is full of ids
+that differ from call to call."""
 
 
 def is_wanted(key: str) -> bool:

@@ -36,11 +36,16 @@ class Told(NamedTuple):
 def store(told: Sequence[Told]) -> None:
     """Store what is new of these requests, judge it, keep their runs. All or nothing; again is harmless."""
     traces = tracing.merged((one.agent, trace) for one in told for trace in one.export.traces)
-    agents = tracing.find(traces)
+    agents, often = tracing.find(traces)
     now = timezone.now()
     fresh = tracing.without_run(traces)
     of_run = tracing.by_run(traces)
     begun = {one.run_id for one in fresh}
+    counted = [one for one in fresh if one.agent in often]
+    if counted:
+        tracing.begin_judged(counted, agents, now)
+        agents = locked_again(agents)
+        fresh = [one for one in fresh if one.agent not in often]
     with together():
         tracing.begin(fresh, agents, now)
         locked = ask(sql.LOCK_RUNS, runs=sorted(of_run))
@@ -58,6 +63,11 @@ def store(told: Sequence[Told]) -> None:
 
 store_alone = whole_team(store)
 """Where a breaker of a whole team opens: all its agents are locked, in the order of their ids, before anything else."""
+
+
+def locked_again(agents: Iterable[UUID]) -> dict[UUID, Any]:
+    """The agents as they are after their runs' starts were judged."""
+    return {row.id: row for row in ask(sql.LOCK_AGENTS, agents=sorted(agents))}
 
 
 def report(one: Traced, agent: Any, row: Any) -> Report:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +17,12 @@ from audit.record import Note, record_all
 
 from .. import batches as sql
 from ..models import Agent, AgentState, Run, RunState
+from ..models.breaker import Condition
 from ..models.run import LIVE
 from ..otlp.reading import Root, Trace
 from ..rules.done import Done
 from . import run as runs
+from . import schedule
 from .rows import ask, every, together
 
 KEY = "trace:"
@@ -59,12 +61,16 @@ def merged(traces: Iterable[tuple[UUID, Trace]]) -> list[Traced]:
     return list(known.values())
 
 
-def find(traces: Sequence[Traced]) -> dict[UUID, Any]:
-    """Lock the agents, then say of each trace which run it has, if any. Returns the agents' rows by id."""
+def find(traces: Sequence[Traced]) -> tuple[dict[UUID, Any], frozenset[UUID]]:
+    """Lock the agents, then say of each trace which run it has, if any.
+
+    Returns the agents' rows by id, and those of which a breaker counts how often runs begin.
+    """
     named = {one.run_id for one in traces if one.run_id is not None}
     with together():
         ask("set local lock_timeout = '3s'")
         agents = ask(sql.LOCK_AGENTS, agents=sorted({one.agent for one in traces}))
+        often = ask(sql.JUDGED_BY_STARTS, agents=sorted({one.agent for one in traces}))
         owners = ask(sql.RUN_OWNERS, runs=sorted(named))
         by_key = ask(
             sql.RUNS_BY_KEY, agents=[one.agent for one in traces], keys=[one.key for one in traces]
@@ -74,7 +80,7 @@ def find(traces: Sequence[Traced]) -> dict[UUID, Any]:
     for one in traces:
         if one.run_id is None or owner_of.get(one.run_id) != one.agent:
             one.run_id = run_of.get((one.agent, one.key))
-    return {row.id: row for row in agents}
+    return {row.id: row for row in agents}, frozenset(row.id for row in often)
 
 
 def without_run(traces: Sequence[Traced]) -> list[Traced]:
@@ -114,6 +120,21 @@ def begin(fresh: Sequence[Traced], agents: dict[UUID, Any], now: datetime) -> No
         over=[agents[one.agent].state == AgentState.RETIRED for one in fresh],
         now=now,
     )
+
+
+def begin_judged(fresh: Sequence[Traced], agents: dict[UUID, Any], now: datetime) -> None:
+    """Start runs of agents whose starts are counted, one by one; one that began long ago is history."""
+    for one in fresh:
+        agent = Agent.objects.get(pk=one.agent)
+        started = min([done.started_at for done in one.done], default=now)
+        breakers = [
+            found
+            for found in schedule.watching(agent, None, Condition.OFTEN, now)
+            if started >= now - timedelta(seconds=found.window_s)
+        ]
+        begin([one], agents, now)
+        record_all([note("run.started", one, agents, name_of(one))])
+        schedule.judge_start(agent, Run.objects.get(pk=one.run_id), breakers, now)
 
 
 def name_of(one: Traced) -> str:

@@ -20,9 +20,11 @@ from audit.bell import ring
 from audit.record import Note, record_all
 
 from .. import batches as sql
+from .. import prices
 from ..rules.done import Done
 from . import tripping
-from .rows import ask, every, together
+from .charging import Charged, charge, columns, cost_of, price, tell
+from .rows import ask, together
 from .watching import Report, Watched, watch
 
 WIDTHS = (10, 3600)
@@ -37,13 +39,14 @@ def write(reports: Iterable[Report], now: datetime, notes: Sequence[Note] = ()) 
         record_all(notes)
         return
     with together():
-        price(reports)
         read = ask(sql.BREAKERS, now=now, **columns(reports))
         budgets = ask(sql.HAS_BUDGETS, teams=sorted({one.team for one in reports}))
+        book = prices.book()
+    price(reports, book)
     texts = {row.run: row.breakers for row in read}
     watched = watch(reports, [texts[one.run] for one in reports], now)
-    accounts = charge(reports, now) if budgets.fetchone() else {}
-    ids = copy(reports, accounts)
+    charged = charge(reports, now) if budgets.fetchone() else Charged({}, {}, frozenset())
+    ids = copy(reports, charged.accounts)
     with together():
         count(watched)
         sum_up(reports, now)
@@ -51,35 +54,8 @@ def write(reports: Iterable[Report], now: datetime, notes: Sequence[Note] = ()) 
         record_all([*notes, *entries(reports, ids)])
     for seen, of_report in zip(watched, ids, strict=True):
         open_breakers(seen, of_report, now)
+    tell(charged, reports, now)
     ring(*{topic for one in reports for topic in topics(one)}, "agents")
-
-
-def columns(reports: Sequence[Report]) -> dict[str, list[UUID]]:
-    return {
-        "agents": [one.agent for one in reports],
-        "teams": [one.team for one in reports],
-        "runs": [one.run for one in reports],
-    }
-
-
-def price(reports: Sequence[Report]) -> None:
-    """What nobody said the cost of is priced."""
-    for report in reports:
-        for one in report.done:
-            if one.cost_usd and not one.cost_source:
-                one.cost_source = "reported"
-
-
-def charge(reports: Sequence[Report], now: datetime) -> dict[UUID, str]:
-    """Spend from the runs' budgets; returns their accounts as COPY reads them."""
-    rows = every(
-        sql.CHARGE,
-        **columns(reports),
-        tokens=[sum(done.tokens for done in one.done) for one in reports],
-        costs=[cost_of(one.done) for one in reports],
-        now=now,
-    )
-    return {row.run: "{" + ",".join(map(str, row.accounts)) + "}" for row in rows}
 
 
 def copy(reports: Sequence[Report], accounts: dict[UUID, str]) -> list[list[str]]:
@@ -229,7 +205,3 @@ def open_breakers(seen: Watched, ids: Sequence[str], now: datetime) -> None:
 
 def topics(report: Report) -> tuple[str, ...]:
     return f"run.{report.run}", f"agent.{report.agent}", f"agents.{report.team}"
-
-
-def cost_of(done: Sequence[Done]) -> Decimal:
-    return sum((one.cost_usd for one in done if one.cost_usd), Decimal(0))
