@@ -133,17 +133,38 @@ _client: redis.Redis | None = None
 _client_lock = threading.Lock()
 
 
+class Rings:
+    """What is rung once a transaction has committed: all of it in one message, for somebody waits to hear it."""
+
+    def __init__(self, topics: Iterable[str]) -> None:
+        self.topics = dict.fromkeys(topics)  # each once, in the order they were rung
+
+    def __call__(self) -> None:
+        topics = tuple(self.topics)
+        hub.deliver_soon(topics)
+        try:
+            client().publish(settings.WATCHFLOOR_BELL, message(hub.origin, topics))
+        except (redis.RedisError, OSError) as error:
+            logger.warning("The bell could not be rung: %s", error)
+
+
 def ring(*topics: str) -> None:
     """Ring after the current transaction commits (at once when there is none)."""
-    transaction.on_commit(lambda: _ring_now(topics), robust=True)
+    already = _rings_of_this_savepoint()
+    if already is None:
+        transaction.on_commit(Rings(topics), robust=True)
+    else:
+        already.topics.update(dict.fromkeys(topics))
 
 
-def _ring_now(topics: tuple[str, ...]) -> None:
-    hub.deliver_soon(topics)
-    try:
-        client().publish(settings.WATCHFLOOR_BELL, message(hub.origin, topics))
-    except (redis.RedisError, OSError) as error:
-        logger.warning("The bell could not be rung: %s", error)
+def _rings_of_this_savepoint() -> Rings | None:
+    """Not those of another: that may still be rolled back, and its rings with it."""
+    connection = transaction.get_connection()
+    here = set(connection.savepoint_ids)
+    for savepoints, hook, _ in connection.run_on_commit:
+        if isinstance(hook, Rings) and savepoints == here:
+            return hook
+    return None
 
 
 def message(origin: str, topics: Iterable[str]) -> str:

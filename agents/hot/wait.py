@@ -16,6 +16,8 @@ from .http import Gone, Receive, Send
 LOOK_AGAIN_S = 10.0
 LOOK_AGAIN_ALONE_S = 1.0
 HEARTBEAT_S = 15.0
+ANSWERED_AFTER_S = 0.005
+"""By then an answer that was ready has gone out; begun at once, what comes later would go first."""
 
 _background: set[asyncio.Task[None]] = set()
 
@@ -105,11 +107,16 @@ async def put_off() -> None:
         await asyncio.wait(_background)
 
 
-def later(work: Any) -> None:
+def later(work: Awaitable[None]) -> None:
     """Do it after the answer, without making the agent wait."""
-    task = asyncio.ensure_future(work)
+    task = asyncio.ensure_future(_once_answered(work))
     _background.add(task)
     task.add_done_callback(_background.discard)
+
+
+async def _once_answered(work: Awaitable[None]) -> None:
+    await asyncio.sleep(ANSWERED_AFTER_S)
+    await work
 
 
 async def unless_gone[T](receive: Receive, work: Awaitable[T]) -> T:

@@ -200,19 +200,25 @@ def approve(
     action: Action,
     *,
     by: Recordable,
+    digest: bytes,
     message: str = "",
     arguments: dict[str, Any] | None = None,
     valid_for: timedelta = APPROVAL_VALID,
 ) -> Action:
-    """Let a locked, held action go ahead, with `arguments` in place of the proposed ones if given."""
+    """Let a locked, held action go ahead, with `arguments` in place of the proposed ones if given.
+
+    `digest` is their `binding`. What `write_decision` writes then is left to the caller, who can send it
+    together with the rest: an agent waits for it.
+    """
     expect(action, ActionState.HELD)
     now = timezone.now()
     action.state = ActionState.APPROVED
     action.decision = "approved" if arguments is None else "edited"
     action.approved_arguments = action.arguments if arguments is None else arguments
-    action.approval_digest = binding(action, action.approved_arguments)
+    action.approval_digest = digest
     action.expires_at = now + valid_for
-    return decided(action, by=by, message=message, now=now)
+    say_decided(action, by=by, message=message, now=now)
+    return action
 
 
 def binding(action: Action, arguments: dict[str, Any]) -> bytes:
@@ -247,11 +253,23 @@ def expire(action: Action, *, by: str = "clock") -> Action:
 
 
 def decided(action: Action, *, by: Recordable | str, message: str, now: datetime) -> Action:
-    name = by if isinstance(by, str) else by.record_name
-    if action.state != ActionState.APPROVED:
-        probation.return_probe(action)
-        release(action)
-    action.message, action.decided_by, action.decided_at = message, name, now
+    """Write a decision that lets nothing happen."""
+    probation.return_probe(action)
+    release(action)
+    say_decided(action, by=by, message=message, now=now)
+    write_decision(action)
+    return action
+
+
+def say_decided(action: Action, *, by: Recordable | str, message: str, now: datetime) -> None:
+    """Tell those in this transaction who follow it what is about to be written."""
+    action.message, action.decided_at = message, now
+    action.decided_by = by if isinstance(by, str) else by.record_name
+    signals.action_decided.send(Action, action=action)
+
+
+def write_decision(action: Action) -> None:
+    """Statements written by hand only, so that they may travel in one trip with others."""
     approved = action.approved_arguments
     with connection.cursor() as cursor:
         cursor.execute(
@@ -272,7 +290,6 @@ def decided(action: Action, *, by: Recordable | str, message: str, now: datetime
                 action.pk,
             ],
         )
-    signals.action_decided.send(Action, action=action)
     ring(
         f"action.{action.pk}",
         f"decided.{action.run_id}",
@@ -280,7 +297,6 @@ def decided(action: Action, *, by: Recordable | str, message: str, now: datetime
         f"run.{action.run_id}",
         f"agent.{action.agent_id}",
     )
-    return action
 
 
 @transaction.atomic

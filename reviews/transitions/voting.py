@@ -122,6 +122,7 @@ def vote(hold: Hold, *, by: Person, seat: UUID, note: str) -> Hold:
     actions.approve(
         hold.action,
         by=by,
+        digest=digest,
         message=words(hold, note),
         arguments=hold.candidate,
         valid_for=hold.requirement.valid_for or actions.APPROVAL_VALID,
@@ -130,6 +131,7 @@ def vote(hold: Hold, *, by: Person, seat: UUID, note: str) -> Hold:
         facts |= {"before": hold.action.arguments, "after": hold.candidate}
     decision = HoldDecision.EDITED if edited else HoldDecision.APPROVED
     with one_trip(), connection.cursor() as cursor:
+        actions.write_decision(hold.action)
         if alone:
             cursor.execute(CAST, ballot)
         return decide(hold, decision, by=by, note=note, data=facts)
