@@ -23,6 +23,9 @@ action_found = Signal()
 agent_stopped = Signal()
 """`trip`: an agent, or one run, was paused and a person must say what now."""
 
+agents_stopped = Signal()
+"""`trips`: many agents were paused by one deed, and somebody must say of each what now."""
+
 agent_started = Signal()
 """`trip`, `at`: what was paused runs again, or is over; deadlines move on."""
 

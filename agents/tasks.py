@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
-from .models import Action, Breaker, BreakerState
-from .transitions import aap, instance, probation
+from .models import Action, Breaker, BreakerState, Repricing
+from .transitions import aap, habits, instance, lapsing, probation, schedule
 from .transitions import action as actions
+from .transitions import breaker as breakers
+from .transitions import price as prices
 
 AT_ONCE = 200
+REPRICING_S = 10.0
 KEEP_NARROW_S = 2 * 24 * 3600
 KEEP_WIDE_S = 400 * 24 * 3600
 
@@ -20,12 +25,29 @@ def sweep() -> None:
     """Outcomes that never came, probation that is over, AAP requests that are due, what nobody needs any more."""
     for action in Action.objects.overdue().order_by("lease_until")[:AT_ONCE]:
         actions.lose(action)
+    for action in Action.objects.lapsed().order_by("expires_at")[:AT_ONCE]:
+        lapsing.lapse(action)
+    for repricing in Repricing.objects.filter(finished_at=None).order_by("pk")[:AT_ONCE]:
+        reprice.delay(repricing.pk)
     due = Breaker.objects.filter(state=BreakerState.HALF_OPEN, probation_until__lte=timezone.now())
     for breaker in due.order_by("probation_until")[:AT_ONCE]:
         probation.end(breaker)
+    rested = Breaker.objects.filter(disabled_until__lte=timezone.now())
+    for breaker in rested.order_by("disabled_until")[:AT_ONCE]:
+        breakers.wake(breaker)
+    schedule.sweep(AT_ONCE)
+    habits.sweep(AT_ONCE)
     aap.sweep(AT_ONCE)
     instance.forget_credentials()
     forget_buckets()
+
+
+@shared_task
+def reprice(pk: int) -> None:
+    """Compute anew what a corrected price concerns, for a while; the next sweep goes on."""
+    end = monotonic() + REPRICING_S
+    while monotonic() < end and prices.step(pk):
+        pass
 
 
 def forget_buckets() -> None:

@@ -16,6 +16,8 @@ from uuid import UUID
 from django.db import connection
 
 from .models import DECIDES, Person, Role
+from .rules import permissions
+from .rules.permissions import Permission
 
 SEATS_JSON = "(select json_agg(s) from people_seats({person}, {at}) s)::text"
 """To read seats in the same row as something else: `SEATS_JSON.format(person="%s", at="now()")`, then `parsed`."""
@@ -32,6 +34,11 @@ class Seat:
 
     def decides_for(self, team_id: UUID) -> bool:
         return any(self.roles.get(team) in DECIDES for team in (None, team_id))
+
+    def may(self, permission: Permission, team_id: UUID) -> bool:
+        """As `Person.may`, by the roles of this seat."""
+        places = (None,) if permission in permissions.EVERYWHERE else (None, team_id)
+        return permissions.may(permission, {self.roles[t] for t in places if t in self.roles})
 
     def sees(self, team_id: UUID) -> bool:
         return None in self.roles or team_id in self.roles

@@ -142,7 +142,7 @@ def test_terminate_racing_decisions_leaves_nothing_to_execute(
     trip = agents.stop(scout, by=ada, reason="stop")
 
     at_once(
-        lambda: holds.terminate(trip.hold, by=ada),
+        lambda: holds.terminate(trip.hold, by=ada, note="enough"),
         *[partial(holds.approve, hold, by=otto) for hold in waiting],
     )
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from .breakers import Tripped, Watch, opening, shadowed
-from .budgets import Exhausted, exhausted
+from .budgets import Exhausted, exhausted, is_low
 from .facts import AgentFacts, BreakerFacts, Event, Moment, Proposal
 from .policy import Requirement, Ruling
 
@@ -24,7 +24,7 @@ class Judgement:
     `rule` names the policy rule that decided, `requirement` says whose approval
     a held one needs. `over` says that the run or agent is finished for good. With `trip`, that breaker opens, with
     `budget` that budget has no room, because of `event`; `shadows` only say they would open. With `probe`,
-    the action is admitted as a probe of that breaker.
+    the action is admitted as a probe of that breaker. `is_low`: people are told that a budget is nearly spent.
     """
 
     admission: Admission
@@ -38,6 +38,7 @@ class Judgement:
     shadows: tuple[Tripped, ...] = ()
     event: Event | None = None
     probe: BreakerFacts | None = None
+    is_low: bool = False
 
     @property
     def needs_care(self) -> bool:
@@ -48,6 +49,7 @@ class Judgement:
             or self.budget is not None
             or self.probe is not None
             or bool(self.shadows)
+            or self.is_low
         )
 
 
@@ -58,9 +60,17 @@ def judge(facts: AgentFacts, proposal: Proposal, ruling: Ruling) -> Judgement:
     event = event_of(facts, proposal, "denied" if ruling.answer == "deny" else "proposed")
     found = Watch(facts.breakers).step(event)
     judged = judge_unwatched(facts, proposal, ruling, opening(found))
+    if facts.budgets and judged.admission in ("allowed", "held"):
+        judged = replace(judged, is_low=nearly_spent(facts, proposal))
     if not found and judged.budget is None:
         return judged
     return replace(judged, event=event, shadows=tuple(shadowed(found)))
+
+
+def nearly_spent(facts: AgentFacts, proposal: Proposal) -> bool:
+    return is_low(
+        facts.budgets, tokens=proposal.estimated_tokens, cost_usd=proposal.estimated_cost_usd
+    )
 
 
 def event_of(facts: AgentFacts, proposal: Proposal, moment: Moment) -> Event:
@@ -101,13 +111,18 @@ def judge_unwatched(
         )
     probation = next((b for b in facts.breakers if b.state == "half_open"), None)
     if probation and probation.probes_leased >= probation.probes_allowed:
-        return Judgement(
-            "retry_later",
-            "probation",
-            f"On probation: all {probation.probes_allowed} probes are out.",
-            PROBATION_RETRY_S,
-        )
+        return out_of_probes(probation)
     return Judgement("allowed", rule=ruling.rule, probe=probation)
+
+
+def out_of_probes(breaker: BreakerFacts) -> Judgement:
+    """All that may be tried while on probation is under way."""
+    return Judgement(
+        "retry_later",
+        "probation",
+        f"On probation: all {breaker.probes_allowed} probes are out.",
+        PROBATION_RETRY_S,
+    )
 
 
 def judge_state(facts: AgentFacts) -> Judgement | None:

@@ -31,6 +31,7 @@ from ..rules.digest import canonical
 from ..shapes import Proposed
 from . import action as actions
 from . import run as runs
+from . import together
 
 RUN = "aap"
 AT_ONCE = 50
@@ -41,7 +42,7 @@ USABLE = timedelta(hours=1)
 """How long a call that policy allowed may take to begin."""
 
 
-@transaction.atomic
+@together.whole_team
 def ask(key: AgentKey, submitted: Submitted, *, idempotency: bytes) -> tuple[AAPRequest, bool]:
     """Take a request in and judge it at once where that is possible. Returns it and whether it is new."""
     agent = lock(key.agent_id)
@@ -277,16 +278,22 @@ def judge_deferred(agent_id: UUID) -> None:
     """Propose what came while the agent was paused, in the order it came, until it has to wait again."""
     ids = AAPRequest.objects.filter(agent=agent_id).unjudged().order_by("id")
     for pk in list(ids.values_list("pk", flat=True)[:AT_ONCE]):
-        with transaction.atomic():
-            agent = lock(agent_id)
-            request = AAPRequest.objects.unjudged().select_related("key").filter(pk=pk).first()
-            if request is None:
-                continue
-            request.agent = agent
-            if request.deadline_at <= timezone.now():
-                expire(pk)
-            elif not judge(request):
-                return
+        if not judge_one(agent_id, pk):
+            return
+
+
+@together.whole_team
+def judge_one(agent_id: UUID, pk: UUID) -> bool:
+    """Judge what was put off, or expire it. False when it has to wait on."""
+    agent = lock(agent_id)
+    request = AAPRequest.objects.unjudged().select_related("key").filter(pk=pk).first()
+    if request is None:
+        return True
+    request.agent = agent
+    if request.deadline_at <= timezone.now():
+        expire(pk)
+        return True
+    return judge(request)
 
 
 def sweep(most: int) -> None:

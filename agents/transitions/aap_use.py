@@ -18,6 +18,7 @@ from ..rules import exact
 from ..rules.digest import canonical
 from ..shapes import Claim, Failure, Settle
 from . import action as actions
+from . import together
 from .aap import CALL, lock, resolve
 
 LEASE_S = 3600
@@ -69,7 +70,7 @@ def check_binding(request: AAPRequest, action: Action) -> None:
         raise Conflict("The approval does not bind these arguments.", code="not_approved")
 
 
-@transaction.atomic
+@together.whole_team
 def report(key: AgentKey, request_id: UUID, *, status: str, note: str = "") -> AAPRequest:
     """How the call ended. The same report again is harmless."""
     request = found(key, request_id)

@@ -7,6 +7,7 @@ needs one is done here, action, hold and entry in one transaction.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,17 +19,18 @@ from audit.bell import ring
 from audit.errors import Conflict, Invalid, NotFound
 from audit.record import Recordable, record
 
-from .. import policies, signals
+from .. import policies, prices, signals
 from .. import statements as sql
 from ..models import Action, ActionState, Agent, Run
 from ..models.action import Decision
 from ..policies import Policies
-from ..rules.admission import Judgement
+from ..rules.admission import Judgement, out_of_probes
 from ..rules.digest import NotCanonical, approval_digest
 from ..shapes import Claim, Proposed, Settle
 from ..weighing import (
     REPLAYED,
     Seen,
+    Weighed,
     admission_answer,
     checked_action,
     checked_run,
@@ -36,14 +38,15 @@ from ..weighing import (
     weigh_proposal,
     weigh_settlement,
 )
-from . import asking, probation, tripping
+from . import asking, probation, spending, together, tripping
 from .rows import every, first
 
 APPROVAL_VALID = timedelta(hours=1)
 """How long a yes may be used once it was given."""
+GUARDED = "Too many agents tripped at once: a person is told. Try again."
 
 
-@transaction.atomic
+@together.whole_team
 def propose(
     key: bytes, run_id: UUID, proposed: Proposed, *, collapse: bool = True
 ) -> tuple[Judgement, bytes]:
@@ -68,13 +71,19 @@ def propose(
         return replayed(weighed.action, row.control)
     judgement, told = weighed.judgement, None
     if judgement.event is not None:
-        tripping.judged(
+        stopped = tripping.judged(
             judgement,
             agent_id=row.agent_id,
             run_id=run_id,
             at=row.now_at,
             evidence=offence(proposed),
         )
+        if stopped is None and judgement.code == "tripped":
+            judgement = replace(judgement, code="guarded", reason=GUARDED)
+    probe = judgement.probe
+    if probe is not None and not probation.lease_probe(probe):
+        judgement = out_of_probes(probe)
+        weighed = Weighed(judgement)
     if judgement.admission == "held" and weighed.params is not None:
         if collapse and (twin := asking.twin(row, run_id, proposed)):
             return replayed(twin, row.control)
@@ -83,8 +92,8 @@ def propose(
         if judgement.admission == "allowed" and request.revises is not None:
             weighed.params["revises"] = asking.asked_about(row, proposed, run_id)
         told = first(weighed.statement, **weighed.params)[0]
-        if judgement.probe is not None:
-            probation.lease_probe(judgement.probe)
+    if weighed.judgement.is_low and weighed.params is not None and told is not None:
+        spending.tell_low(weighed.params["accounts"])
     if told is not None:
         ring(f"run.{run_id}", f"agent.{row.agent_id}", f"agents.{row.team_id}", "agents")
     control = first(sql.CONTROL_JSON, run=run_id)[0]
@@ -138,24 +147,28 @@ def claim(key: bytes, action_id: UUID, request: Claim) -> bytes:
     return bytes(told, "utf-8")
 
 
-@transaction.atomic
+@together.whole_team
 def settle(key: bytes, action_id: UUID, request: Settle) -> bytes:
     """Write how an action ended. Returns `{action, control}` as JSON."""
-    row = first(sql.ACTION_FACTS, key=key, action=action_id)
-    weighed = weigh_settlement(row, action_id, request)
+    row = checked_action(first(sql.ACTION_FACTS, key=key, action=action_id))
+    book = prices.known(row.prices_version) or prices.learn(every(sql.PRICES))
+    weighed = weigh_settlement(row, action_id, request, book)
     if weighed is None:
         told = first(sql.ACTION_JSON, action=action_id)[0]
     else:
         interrupted = request.outcome == "interrupted"
-        told = first(sql.WRITE_RELEASE if interrupted else weighed.statement, **weighed.params)[0]
+        written = first(sql.WRITE_RELEASE if interrupted else weighed.statement, **weighed.params)
+        told = written[0]
+        if not interrupted and written.low:
+            spending.tell_low(written.low)
         if row.state == "unknown":
             signals.action_found.send(
                 Action, action=Action.objects.select_related("agent", "run").get(pk=action_id)
             )
         under_way = row.agent_state == "active" and row.run_state == "running"
-        tripped = weighed.trip is not None and under_way
+        stopped = None
         if under_way and (weighed.trip is not None or weighed.shadows):
-            tripping.opened(
+            stopped = tripping.opened(
                 weighed.trip,
                 weighed.shadows,
                 weighed.event,
@@ -165,12 +178,13 @@ def settle(key: bytes, action_id: UUID, request: Settle) -> bytes:
                 at=row.now_at,
                 evidence={"tool": row.tool, "action": str(action_id)},
             )
-        if not tripped and row.probe_of is not None and not interrupted:
+        if stopped is None and row.probe_of is not None and not interrupted:
             probation.settle_probe(
                 row.probe_of,
                 row.probe_generation,
                 failed=request.outcome == "failed",
                 at=row.now_at,
+                agent_id=row.agent_id,
             )
         ring(
             f"run.{row.run_id}",
@@ -315,13 +329,15 @@ def release(action: Action) -> None:
     """What never runs reserves nothing."""
     if action.estimated_tokens or action.estimated_cost_usd:
         with connection.cursor() as cursor:
-            cursor.execute(sql.RELEASE, {"action": action.pk, "team": action.agent.team_id})
             cursor.execute(sql.RELEASE_ACCOUNTS, {"action": action.pk})
+            cursor.execute(sql.RELEASE, {"action": action.pk, "team": action.agent.team_id})
 
 
 def cancel_all(actions: list[Action], *, by: Recordable | str, reason: str) -> None:
     """Cancel locked actions that have not begun, with their holds."""
     now = timezone.now()
+    if any(action.accounts for action in actions):
+        every(sql.LOCK_ACCOUNTS, actions=[action.pk for action in actions])
     for action in actions:
         action.state = ActionState.CANCELLED
         action.state_reason = reason
@@ -367,11 +383,13 @@ def clear_up(action: Action, *, happened: bool, by: Recordable, note: str = "") 
     action = lock(action)
     expect(action, ActionState.UNKNOWN)
     action.state = ActionState.SUCCEEDED if happened else ActionState.FAILED
-    if not happened:
-        release(action)
     action.state_reason = note
     action.settled_at = timezone.now()
     action.save(update_fields=["state", "state_reason", "settled_at"])
+    if happened:
+        spending.assume(action)
+    else:
+        release(action)
     record(f"action.{action.state}", actor=by, about=action, summary=note)
     ring(f"run.{action.run_id}", f"agent.{action.agent_id}", f"action.{action.pk}")
     return action

@@ -14,6 +14,8 @@ from django.utils import timezone
 from audit.errors import Conflict, Invalid
 from audit.record import Recordable, record
 from people.models import Person, Team
+from people.permitting import check
+from people.rules.permissions import Permission
 
 from ..models import Action, Agent, AgentKey, AgentState, AgentVersion, Run, ToolSchema, Trip
 from ..models.agent import PRODUCTION
@@ -168,7 +170,7 @@ def move(agent: Agent, *, to: str, by: Recordable | str) -> Agent:
 @transaction.atomic
 def stop(agent: Agent, *, by: Person, reason: str) -> Trip:
     """Trip by hand: pause the agent and ask what now."""
-    agent = lock(agent, by=by)
+    agent = lock(agent, by=by, permission=Permission.PAUSE)
     if agent.state != AgentState.ACTIVE:
         raise Conflict(f"{agent} is {agent.get_state_display().lower()} already.")
     why = reason.strip() or f"Stopped by {by}."
@@ -185,11 +187,11 @@ def stop(agent: Agent, *, by: Person, reason: str) -> Trip:
 @transaction.atomic
 def retire(agent: Agent, *, by: Person) -> Agent:
     """For good: its runs end, what waits is cancelled, its keys are revoked."""
-    agent = lock(agent, by=by)
+    agent = lock(agent, by=by, permission=Permission.RETIRE)
     if agent.is_retired:
         return agent
     for trip in Trip.objects.filter(agent=agent, ended_at=None).order_by("id"):
-        breakers.resume(trip, by=by)
+        breakers.resume(trip, by=by, for_good=True)
     agent.refresh_from_db()
     end_runs(agent, by=by, reason=f"{agent} was retired by {by}.")
     agent.state, agent.state_reason = AgentState.RETIRED, f"Retired by {by}."
@@ -214,13 +216,15 @@ def end_runs(agent: Agent, *, by: Recordable, reason: str) -> int:
     return len(live)
 
 
-def lock(agent: Agent, *, by: Person) -> Agent:
+def lock(agent: Agent, *, by: Person, permission: Permission | None = None) -> Agent:
     """Lock the agent. Raises PermissionDenied when this person may not act on it."""
     agent = (
         Agent.objects.select_for_update(no_key=True, of=("self",))
         .select_related("team")
         .get(pk=agent.pk)
     )
-    if not by.decides_for(agent.team_id):
+    if permission is not None:
+        check(permission, by, agent.team_id)
+    elif not by.decides_for(agent.team_id):
         raise PermissionDenied("Your role may not act on this agent.")
     return agent

@@ -144,7 +144,7 @@ def delete(provisioner: Provisioner, pk: UUID) -> None:
 def retire(agent: Agent, *, by: Provisioner) -> None:
     """End a locked agent for good, as a person would who retires it."""
     for trip in Trip.objects.filter(agent=agent, ended_at=None).order_by("id"):
-        breakers.resume(trip, by=by)
+        breakers.resume(trip, by=by, for_good=True)
     agent.refresh_from_db()
     why = f"{agent} was deleted by its provisioner."
     agents.end_runs(agent, by=by, reason=why)

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from audit.bell import ring
 from audit.errors import Invalid
 from audit.record import Recordable, record
 
@@ -31,17 +31,31 @@ from ..models.breaker import Scope, Unit
 from ..rules.breakers import plain
 from ..rules.facts import BreakerFacts
 from ..weighing import BUCKETED
+from . import together
+from .rows import first
 from .stopping import ring_control, stop
 
 LONGEST_BACKOFF = 8
 NARROW_S = 10
 WIDE_S = 3600
+MOST = Decimal(10**12)
+WHOLE_RUN = timedelta(days=365)
+"""Until when something is granted where the window is the whole run."""
 LONGEST_NARROW = timedelta(hours=2)
 """Windows over this are sums of whole hours; as in `sql/facts.sql`."""
 
 
-def begin(breaker: Breaker, *, by: Recordable, limit: Decimal | None = None) -> None:
-    """A few probes until a deadline; evidence up to now has been answered for."""
+def begin(
+    breaker: Breaker,
+    *,
+    by: Recordable | str,
+    limit: Decimal | None = None,
+    extra: Decimal | None = None,
+) -> None:
+    """A few probes until a deadline; evidence up to now has been answered for.
+
+    With `extra` ("three more tries") it has not: it goes on counting, up to so much more.
+    """
     now = timezone.now()
     if limit is not None:
         if limit <= 0 or not limit.is_finite():
@@ -55,10 +69,32 @@ def begin(breaker: Breaker, *, by: Recordable, limit: Decimal | None = None) -> 
         )
     breaker.state = BreakerState.HALF_OPEN
     breaker.generation += 1
-    forget(breaker, now)
-    breaker.extra, breaker.extra_until = Decimal(0), None
+    if extra is None:
+        forget(breaker, now)
+    grant(breaker, extra, now)
     breaker.probes_leased = breaker.probes_succeeded = 0
     breaker.probation_until = now + breaker.probation * min(2**breaker.reopenings, LONGEST_BACKOFF)
+    breaker.save()
+
+
+def grant(breaker: Breaker, extra: Decimal | None, now: datetime) -> None:
+    """So much on top of the limit, once, until its window has passed; None takes it away. The caller saves the breaker."""
+    if extra is None:
+        breaker.extra, breaker.extra_until = Decimal(0), None
+        return
+    if not extra.is_finite() or not 0 < extra < MOST:
+        raise Invalid("What is granted on top must be a number above zero.")
+    breaker.extra, breaker.extra_until = extra, now + (breaker.window or WHOLE_RUN)
+
+
+def open_up(breaker: Breaker, at: datetime, *, again: bool) -> None:
+    """It opens; what was granted once on top of its limit is over."""
+    breaker.state = BreakerState.OPEN
+    breaker.generation += 1
+    breaker.opened_at = at
+    breaker.probation_until = None
+    breaker.reopenings += again
+    grant(breaker, None, at)
     breaker.save()
 
 
@@ -72,16 +108,12 @@ def forget(breaker: Breaker, now: datetime, run_id: UUID | None = None) -> None:
     owner = run_id if breaker.scope == Scope.RUN else breaker.owner
     if owner is None:
         return
-    if breaker.condition == Condition.LOOP:
-        runs = Run.objects.filter(pk=run_id) if run_id else Run.objects.of(breaker).live()
-        runs.exclude(steps=b"").update(steps=b"")
-    elif breaker.condition == Condition.MALFORMED:
-        Streak.objects.filter(owner=owner).update(malformed=0)
+    if breaker.condition == Condition.MALFORMED:
+        row = Streak.objects.filter(owner=owner).first()
+        breaker.baseline = Decimal(row.malformed if row else 0)
     elif breaker.window == timedelta(0):
-        run = Run.objects.filter(pk=owner).first()
-        if run is not None:
-            spent = run.tokens if breaker.unit == Unit.TOKENS else run.cost_usd
-            breaker.baseline = Decimal(spent)
+        spent = first("select agents_run_spent(%(run)s, %(unit)s)", run=owner, unit=breaker.unit)
+        breaker.baseline = Decimal(spent[0] or 0)
     elif breaker.condition in BUCKETED:
         width = WIDE_S if breaker.window > LONGEST_NARROW else NARROW_S
         bucket = Bucket.objects.filter(
@@ -104,10 +136,12 @@ def counted_in(bucket: Bucket, breaker: Breaker) -> Decimal:
     return Decimal(bucket.failures)
 
 
-def lease_probe(facts: BreakerFacts) -> None:
-    Breaker.objects.filter(pk=facts.id, generation=facts.generation).update(
-        probes_leased=F("probes_leased") + 1
+def lease_probe(facts: BreakerFacts) -> bool:
+    """Take one of the probes. False: the last one was taken meanwhile, by another agent of the team."""
+    free = Breaker.objects.filter(
+        pk=facts.id, generation=facts.generation, probes_leased__lt=F("probes_allowed")
     )
+    return bool(free.update(probes_leased=F("probes_leased") + 1))
 
 
 def return_probe(action: Action) -> None:
@@ -118,13 +152,16 @@ def return_probe(action: Action) -> None:
         ).update(probes_leased=F("probes_leased") - 1)
 
 
-def settle_probe(breaker_id: UUID, generation: int, *, failed: bool, at: datetime) -> None:
+def settle_probe(
+    breaker_id: UUID, generation: int, *, failed: bool, at: datetime, agent_id: UUID
+) -> None:
     """Count a probe's outcome; the last good one closes the breaker. Late results are discarded."""
     breaker = Breaker.objects.select_for_update(of=("self",)).get(pk=breaker_id)
     if breaker.generation != generation or breaker.state != BreakerState.HALF_OPEN:
         return
     if failed and breaker.condition == Condition.ERRORS:
-        reopen(breaker, "A probe failed while on probation.", at=at)
+        of = Agent.objects.select_related("team").get(pk=agent_id)
+        reopen(breaker, "A probe failed while on probation.", at=at, of=of)
         return
     breaker.probes_succeeded += 1
     breaker.save(update_fields=["probes_succeeded"])
@@ -132,9 +169,11 @@ def settle_probe(breaker_id: UUID, generation: int, *, failed: bool, at: datetim
         close(breaker, f"{breaker.probes_succeeded} probes went well.")
 
 
-@transaction.atomic
+@together.whole_team
 def end(breaker: Breaker) -> Breaker:
     """The deadline of probation: probes that never came back open it again, else it closes."""
+    if breaker.team_id:
+        together.need_team(breaker.team_id)
     if breaker.agent_id:
         Agent.objects.select_for_update(no_key=True).get(pk=breaker.agent_id)
     if breaker.run_id:
@@ -148,29 +187,29 @@ def end(breaker: Breaker) -> Breaker:
         probe_of=breaker,
         probe_generation=breaker.generation,
         state=ActionState.EXECUTING,
-        created_at__gte=breaker.reset_at,
-    ).exists()
-    if out:
-        reopen(breaker, "A probe did not come back before probation ended.", at=now)
+    )
+    lost = out.select_related("agent").first()
+    if lost is not None:
+        reopen(breaker, "A probe did not come back before probation ended.", at=now, of=lost.agent)
     else:
         close(breaker, "Probation ended without a new trip.")
     return breaker
 
 
-def reopen(breaker: Breaker, reason: str, *, at: datetime) -> None:
-    assert breaker.agent_id is not None
-    agent = Agent.objects.select_related("team").get(pk=breaker.agent_id)
+def reopen(breaker: Breaker, reason: str, *, at: datetime, of: Agent) -> None:
+    """Stop again what it watches, because of what this agent's probe came to."""
+    if breaker.team_id:
+        together.need_team(breaker.team_id)
     run = Run.objects.get(pk=breaker.run_id) if breaker.run_id else None
+    agent = Agent.objects.select_related("team").get(pk=of.pk)
     if agent.state != AgentState.ACTIVE or (run is not None and run.state != RunState.RUNNING):
         return
-    breaker.state = BreakerState.OPEN
-    breaker.generation += 1
-    breaker.reopenings += 1
-    breaker.opened_at = at
-    breaker.probation_until = None
-    breaker.save()
+    open_up(breaker, at, again=True)
     evidence = evidence_of(breaker, agent.pk, run.pk if run else None, {}, at)
-    stop(agent, run, at=at, reason=reason, breaker=breaker, evidence=evidence)
+    if breaker.team_id:
+        together.stop_team(breaker, agent, at=at, reason=reason, evidence=evidence)
+    else:
+        stop(agent, run, at=at, reason=reason, breaker=breaker, evidence=evidence)
     record("breaker.reopened", actor="clock", about=breaker, summary=reason)
 
 
@@ -183,3 +222,5 @@ def close(breaker: Breaker, reason: str) -> None:
     record("breaker.closed", actor="clock", about=breaker, summary=reason)
     if breaker.agent is not None:
         ring_control(breaker.agent, breaker.run)
+    else:
+        ring(f"agents.{breaker.team_id}", "agents")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -14,14 +13,17 @@ from audit.bell import ring
 from audit.errors import Conflict, NotFound
 from audit.record import Recordable, record
 from people.models import Person
+from people.permitting import check
+from people.rules.permissions import Permission
 
 from ..models import Action, Agent, AgentVersion, Directive, Run, RunState, Trip
+from ..models.breaker import Condition
 from ..models.run import Checkpoint, DirectiveKind
 from . import action as actions
-from . import stopping
+from . import schedule, stopping, together
 
 
-@transaction.atomic
+@together.whole_team
 def start(
     agent: Agent,
     *,
@@ -32,7 +34,10 @@ def start(
     metadata: dict[str, Any] | None = None,
     trace_url: str = "",
 ) -> tuple[Run, bool]:
-    """Begin a run, or find the unfinished one with this key. Returns it and whether it is new."""
+    """Begin a run, or find the unfinished one with this key. Returns it and whether it is new.
+
+    One that begins too soon after others is begun all the same, and paused with its agent, or by itself.
+    """
     agent = Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
     if agent.is_retired:
         raise Conflict(f"{agent} is retired.", code="retired")
@@ -43,6 +48,8 @@ def start(
                 code="terminated" if known.state == RunState.TERMINATED else "run_finished",
             )
         return known, False
+    now = timezone.now()
+    watching = schedule.watching(agent, None, Condition.OFTEN, now)
     run = Run.objects.create(
         agent=agent,
         name=name,
@@ -54,6 +61,7 @@ def start(
     )
     Directive.objects.filter(agent=agent, run=None).waiting().update(run=run)
     record("run.started", actor=agent, about=run, summary=name)
+    schedule.judge_start(agent, run, watching, now)
     ring(f"agent.{agent.pk}", f"agents.{agent.team_id}", "agents")
     return run, True
 
@@ -89,7 +97,7 @@ def finish(run: Run, *, outcome: str, output: Any = None, error: str = "", by: R
 @transaction.atomic
 def stop(run: Run, *, by: Person, reason: str) -> Trip:
     """Pause one run by hand and ask what now."""
-    run = lock(run.pk, by=by)
+    run = lock(run.pk, by=by, permission=Permission.PAUSE)
     if run.state != RunState.RUNNING:
         raise Conflict(f"This run is {run.get_state_display().lower()} already.")
     why = reason.strip() or f"Stopped by {by}."
@@ -106,7 +114,7 @@ def stop(run: Run, *, by: Person, reason: str) -> Trip:
 @transaction.atomic
 def terminate(run: Run, *, by: Person, reason: str) -> Run:
     """End one run now. What waits is cancelled; what executes may still report."""
-    run = lock(run.pk, by=by)
+    run = lock(run.pk, by=by, permission=Permission.TERMINATE)
     if not run.is_live:
         raise Conflict(f"This run is {run.get_state_display().lower()} already.")
     end(run, by=by, reason=reason.strip() or f"Terminated by {by}.")
@@ -180,14 +188,16 @@ def save_checkpoint(
     return checkpoint
 
 
-def lock(run_id: UUID, *, by: Person | None = None) -> Run:
+def lock(
+    run_id: UUID, *, by: Person | None = None, permission: Permission = Permission.PAUSE
+) -> Run:
     """Lock the agent, then the run. Raises NotFound, PermissionDenied."""
     agent_id = Run.objects.filter(pk=run_id).values_list("agent_id", flat=True).first()
     if agent_id is None:
         raise NotFound("There is no such run.")
     agent = Agent.objects.select_for_update(no_key=True).get(pk=agent_id)
-    if by is not None and not by.decides_for(agent.team_id):
-        raise PermissionDenied("Your role may not act on this run.")
+    if by is not None:
+        check(permission, by, agent.team_id)
     run = Run.objects.select_for_update(no_key=True).get(pk=run_id)
     run.agent = agent
     return run

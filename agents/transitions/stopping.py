@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Count, F
 from django.utils import timezone
 
 from audit.bell import ring
 from audit.errors import Conflict
-from audit.record import record
+from audit.record import Note, record, record_all
 
 from .. import signals
-from ..models import Agent, AgentState, Breaker, Budget, Run, RunState, Trip
+from ..models import Action, Agent, AgentState, Breaker, Budget, Run, RunState, Trip
 
 
 def stop(
@@ -27,6 +29,7 @@ def stop(
     budget: Budget | None = None,
     group: UUID | None = None,
     value: Decimal | None = None,
+    limit: Decimal | None = None,
     evidence: dict[str, Any] | None = None,
     by: str = "",
 ) -> Trip:
@@ -46,7 +49,7 @@ def stop(
         condition=breaker.condition if breaker else "",
         unit=cause.unit if cause else "",
         value=value,
-        limit=cause.limit if cause else None,
+        limit=limit or (cause.limit if cause else None),
         window=breaker.window if breaker else None,
         reason=reason,
         evidence=evidence or {},
@@ -63,6 +66,71 @@ def stop(
     signals.agent_stopped.send(Trip, trip=made)
     ring_control(agent, run)
     return made
+
+
+def stop_all(
+    agents: Sequence[Agent],
+    *,
+    group: UUID,
+    at: datetime,
+    reason: str,
+    breaker: Breaker | None = None,
+    value: Decimal | None = None,
+    limit: Decimal | None = None,
+    evidence: dict[str, Any] | None = None,
+    by: str = "",
+) -> list[Trip]:
+    """Pause many locked, active agents by one deed: a stop and a question each, in a few statements for all."""
+    ids = [agent.pk for agent in agents]
+    Agent.objects.filter(pk__in=ids).update(
+        state=AgentState.PAUSED, state_reason=reason, control_version=F("control_version") + 1
+    )
+    under_way = in_flight(ids)
+    made = Trip.objects.bulk_create(
+        Trip(
+            agent=agent,
+            breaker=breaker,
+            group=group,
+            condition=breaker.condition if breaker else "",
+            unit=breaker.unit if breaker else "",
+            value=value,
+            limit=limit or (breaker.limit if breaker else None),
+            window=breaker.window if breaker else None,
+            reason=reason,
+            evidence=(evidence or {}) | {"in_flight": under_way.get(agent.pk, 0)},
+            by=by,
+            opened_at=at,
+        )
+        for agent in agents
+    )
+    actor = by or (breaker.record_name if breaker else "clock")
+    record_all(paused(one, actor) for one in made)
+    signals.agents_stopped.send(Trip, trips=made)
+    topics = {"agents"}
+    for agent in agents:
+        agent.state, agent.state_reason = AgentState.PAUSED, reason
+        topics |= {f"agent.{agent.pk}", f"agents.{agent.team_id}", f"control.{agent.pk}"}
+    ring(*sorted(topics))
+    return made
+
+
+def paused(made: Trip, actor: str) -> Note:
+    return Note(
+        kind="agent.paused",
+        actor=actor,
+        about=made.agent.record_name,
+        team=str(made.agent.team_id),
+        agent=str(made.agent_id),
+        run="",
+        summary=made.reason,
+        data={"trip": str(made.pk), "group": str(made.group)},
+    )
+
+
+def in_flight(agents: Sequence[UUID]) -> dict[UUID, int]:
+    """How many actions each of them is at."""
+    rows = Action.objects.filter(agent__in=agents).executing().order_by()
+    return dict(rows.values_list("agent").annotate(Count("pk")))
 
 
 def abandon(run: Run) -> None:

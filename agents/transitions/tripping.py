@@ -19,15 +19,18 @@ from ..rules.breakers.evidence import judged as kept
 from ..rules.breakers.evidence import judged_budget
 from ..rules.budgets import Exhausted
 from ..rules.facts import Event
-from . import probation, stopping
+from . import fleet, probation, stopping, together
 
 
 def judged(
     judgement: Judgement, *, agent_id: UUID, run_id: UUID, at: datetime, evidence: dict[str, Any]
-) -> None:
-    """Write what a proposal opened. The agent and run are locked by the caller."""
+) -> Trip | None:
+    """Write what a proposal opened, and return the stop. The agent and run are locked by the caller.
+
+    None also where the fleet guard kept it from being paused: see `opened`.
+    """
     assert judgement.event is not None
-    opened(
+    stopped = opened(
         judgement.trip,
         judgement.shadows,
         judgement.event,
@@ -37,7 +40,7 @@ def judged(
         evidence=evidence,
     )
     if judgement.budget is not None:
-        exhausted(
+        stopped = exhausted(
             judgement.budget,
             judgement.event,
             agent_id=agent_id,
@@ -45,6 +48,7 @@ def judged(
             at=at,
             evidence=evidence,
         )
+    return stopped
 
 
 def opened(
@@ -58,7 +62,10 @@ def opened(
     evidence: dict[str, Any],
     steps: bytes = b"",
 ) -> Trip | None:
-    """Open a breaker and pause what it watches; note what shadows would have done."""
+    """Open a breaker and pause what it watches; note what shadows would have done.
+
+    None: nothing was paused. Raises WholeTeam where a team's breaker opens and its agents are not all locked.
+    """
     for shadow in shadows:
         note(shadow, event, agent_id=agent_id, run_id=run_id, at=at, evidence=evidence, steps=steps)
     if tripped is None:
@@ -77,30 +84,32 @@ def trip(
     at: datetime,
     evidence: dict[str, Any],
     steps: bytes = b"",
-) -> Trip:
-    """Open a breaker and pause what it watches. The agent and run are locked by the caller."""
+) -> Trip | None:
+    """Open a breaker and pause what it watches. The agent and run are locked by the caller.
+
+    None where the fleet guard said no: the breaker then counts anew.
+    """
     facts, verdict = tripped
     agent = Agent.objects.select_related("team").get(pk=agent_id)
+    if facts.scope == Scope.TEAM:
+        together.need_team(agent.team_id)
     run = Run.objects.get(pk=run_id) if facts.scope == Scope.RUN and run_id else None
     breaker = own_row(Breaker.objects.get(pk=facts.id), run)
+    if facts.scope != Scope.TEAM and (found := fleet.is_guarded(agent, at)):
+        fleet.guard(breaker, agent, run, *found, reason=verdict.reason, at=at)
+        return None
     again = breaker.state == BreakerState.HALF_OPEN
-    breaker.state = BreakerState.OPEN
-    breaker.generation += 1
-    breaker.opened_at = at
-    breaker.probation_until = None
-    breaker.reopenings += again
-    breaker.save()
-    stopped = stopping.stop(
-        agent,
-        run,
-        at=at,
-        reason=verdict.reason,
-        breaker=breaker,
-        value=verdict.value,
-        evidence=evidence
+    probation.open_up(breaker, at, again=again)
+    evidence = (
+        evidence
         | evidence_of(breaker, agent_id, run_id, evidence, at)
-        | {"judged": kept(facts, event, steps)},
+        | {"judged": kept(facts, event, steps)}
     )
+    why = {"reason": verdict.reason, "value": verdict.value, "limit": facts.limit}
+    if facts.scope == Scope.TEAM:
+        stopped = together.stop_team(breaker, agent, at=at, evidence=evidence, **why)
+    else:
+        stopped = stopping.stop(agent, run, at=at, breaker=breaker, evidence=evidence, **why)
     record(
         "breaker.reopened" if again else "breaker.opened",
         actor=f"agents.breaker:{breaker.pk}",
@@ -123,10 +132,11 @@ def note(
 ) -> Trip:
     """A breaker in shadow says it would have opened; it starts counting anew, and nothing is paused."""
     facts, verdict = shadow
-    breaker = Breaker.objects.get(pk=facts.id)
+    run = Run.objects.get(pk=run_id) if facts.scope == Scope.RUN and run_id else None
+    breaker = own_row(Breaker.objects.get(pk=facts.id), run)
     made = Trip.objects.create(
         agent_id=agent_id,
-        run_id=run_id if facts.scope == Scope.RUN else None,
+        run=run,
         breaker=breaker,
         is_shadow=True,
         condition=breaker.condition,
@@ -141,7 +151,7 @@ def note(
         opened_at=at,
         ended_at=at,
     )
-    probation.forget(breaker, at, run_id)
+    probation.forget(breaker, at)
     breaker.save(update_fields=["reset_at", "baseline", "baseline_volume"])
     record(
         "breaker.would_open",
@@ -194,6 +204,7 @@ def own_row(breaker: Breaker, run: Run | None) -> Breaker:
             "threshold": breaker.threshold,
             "probes_allowed": breaker.probes_allowed,
             "probation": breaker.probation,
+            "state": breaker.state if breaker.state == BreakerState.SHADOW else BreakerState.CLOSED,
         },
     )
     return own

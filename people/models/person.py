@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.ids import new_id
 
+from ..rules import permissions
+from ..rules.permissions import Permission
 from .team import DECIDES, READS_RECORD, Role
 
 if TYPE_CHECKING:
@@ -160,6 +162,12 @@ class Person(AbstractBaseUser):
 
     def decides_for(self, team_id: UUID) -> bool:
         return bool(self.roles_in(team_id) & DECIDES)
+
+    def may(self, permission: Permission, team_id: UUID | None) -> bool:
+        """Whether their role lets them; `team_id` is whose it is, None for the whole house."""
+        if team_id is None or permission in permissions.EVERYWHERE:
+            return permissions.may(permission, {self.roles[None]} if None in self.roles else ())
+        return permissions.may(permission, self.roles_in(team_id))
 
     def administers(self, other: Person) -> bool:
         """Admin of every team, or of all the teams the other has a role in."""

@@ -13,7 +13,7 @@ from agents.models import Agent, Trip
 from agents.models.run import DirectiveKind
 from agents.transitions import agent as agents
 from agents.transitions import breaker as breakers
-from agents.transitions import forcing, switch, together
+from agents.transitions import forcing, room, switch, together
 from agents.transitions import run as runs
 from audit.errors import Conflict, Invalid, NotFound
 from people.models import Person
@@ -42,6 +42,8 @@ def resume(
     """
     first, *others = asked(hold, by=by, permission=Permission.RESUME, for_all=for_all)
     check_extra(first, extra)
+    room.make(trip_of(first), by=by, limit=None, extra=extra)
+    room.check(trip_of(first))
     data = {"extra": str(extra)} if extra is not None else {}
     for one in (first, *others):
         decide(one, HoldDecision.RESUMED, by=by, note=note, was_true=was_true, data=data)
@@ -78,6 +80,8 @@ def modify(
     data = changes.as_data() | {"changes": kept}
     decide(first, HoldDecision.MODIFIED, by=by, note=note, was_true=was_true, data=data)
     changing.make(first, trip, changes, by=by, note=note)
+    room.make(trip, by=by, limit=limit, extra=extra)
+    room.check(trip, changed=bool(changes.instruction or changes.model or changes.state))
     breakers.resume(trip, by=by, limit=limit, extra=extra)
     for one in others:
         shared = {"instruction": changes.instruction, "with": str(first.pk)}
@@ -198,8 +202,9 @@ def lock_group(group: UUID) -> list[Agent]:
 
 
 def check_extra(hold: Hold, extra: Decimal | None) -> None:
-    if extra is not None and trip_of(hold).breaker is None:
-        raise Invalid("No breaker stopped this: there is no limit to raise once.")
+    trip = trip_of(hold)
+    if extra is not None and trip.breaker is None and trip.budget_id is None:
+        raise Invalid("No breaker or budget stopped this: there is no limit to raise once.")
 
 
 def trip_of(hold: Hold) -> Trip:

@@ -53,7 +53,7 @@ def brought_to(state: str, client: Client, scout: Agent, ada: Person) -> str:
     elif state == "rejected":
         holds.reject(hold_of(request.id), by=ada, note="no")
     elif state == "terminated":
-        holds.terminate(agents.stop(scout, by=ada, reason="stop").hold, by=ada)
+        holds.terminate(agents.stop(scout, by=ada, reason="stop").hold, by=ada, note="stop")
     elif state == "expired":
         long_ago(request.id)
         sweep()

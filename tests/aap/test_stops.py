@@ -138,7 +138,7 @@ def test_a_run_that_was_never_begun_is_terminated_too(
     trip = stopped(scout, ada)
     request = client.create(submission(), "1")
 
-    holds.terminate(trip.hold, by=ada)
+    holds.terminate(trip.hold, by=ada, note="Enough.")
 
     assert client.get(request.id).status == "denied"
 

@@ -214,7 +214,7 @@ def test_terminate_ends_runs_and_cancels_what_waits(door: Door, scout: Agent, ad
     told = door.propose("1", tool="refund.issue", arguments={"amount": 80}).json()
     trip = agents.stop(scout, by=ada, reason="")
 
-    holds.terminate(Hold.objects.get(trip=trip), by=ada)
+    holds.terminate(Hold.objects.get(trip=trip), by=ada, note="enough")
 
     assert door.read(told["action"]["id"])["state"] == "cancelled"
     assert Hold.objects.get(pk=told["action"]["id"]).state == "cancelled"

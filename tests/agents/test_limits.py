@@ -192,7 +192,7 @@ def test_a_paused_or_terminated_agent_gets_no_permit(
 
     trip = agents.stop(scout, by=ada, reason="odd answers")
     paused = asker.ask()
-    holds.terminate(Hold.objects.get(trip=trip), by=ada)
+    holds.terminate(Hold.objects.get(trip=trip), by=ada, note="enough")
     ended = asker.ask(run_id=str(run.pk))
     agents.retire(scout, by=ada)
     retired = asker.ask()

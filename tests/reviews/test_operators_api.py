@@ -38,7 +38,7 @@ VERBS: dict[str, tuple[str, dict[str, Any]]] = {
     "escalate": ("approval", {"note": "yours", "queue": "ops"}),
     "resume": ("trip", {"was_true": True}),
     "modify": ("trip", {"instruction": "Be brief."}),
-    "terminate": ("trip", {}),
+    "terminate": ("trip", {"note": "enough"}),
     "resolve": ("review", {"payload": {"label": "billing"}}),
     "retry": ("review", {}),
     "discard": ("review", {}),

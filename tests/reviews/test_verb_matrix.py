@@ -51,6 +51,7 @@ SAID: dict[str, dict[str, Any]] = {
     "answer": {"note": "ask the customer"},
     "ask": {"note": "which order?"},
     "modify": {"instruction": "Be brief."},
+    "terminate": {"note": "enough"},
     "escalate": {"queue": "ops", "note": "not mine"},
     "comment": {"text": "The customer called."},
 }

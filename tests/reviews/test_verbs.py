@@ -29,7 +29,7 @@ VERBS: dict[str, tuple[str, dict[str, Any]]] = {
     "answer": ("approval", {"note": "ask the customer"}),
     "resume": ("trip", {}),
     "modify": ("trip", {"instruction": "Be brief."}),
-    "terminate": ("trip", {}),
+    "terminate": ("trip", {"note": "enough"}),
     "resolve": ("review", {}),
     "retry": ("review", {}),
     "discard": ("review", {}),
