@@ -132,6 +132,7 @@ def begin_judged(fresh: Sequence[Traced], agents: dict[UUID, Any], now: datetime
             for found in schedule.watching(agent, None, Condition.OFTEN, now)
             if started >= now - timedelta(seconds=found.window_s)
         ]
+        assert one.run_id is not None
         begin([one], agents, now)
         record_all([note("run.started", one, agents, name_of(one))])
         schedule.judge_start(agent, Run.objects.get(pk=one.run_id), breakers, now)
