@@ -15,11 +15,13 @@ from django.utils import timezone
 
 from agents import signals as of_agents
 from agents.models import Agent
+from agents.models.policy import Policy
 from people.models import Team
 
 from .. import signals
 from ..models import Hold, HoldKind
-from ..transitions.alert import Happening, fire
+from ..rules.alert_routes import parse_routes
+from ..transitions.alert import Happening, apply, fire
 
 logger = logging.getLogger(__name__)
 
@@ -91,3 +93,10 @@ def tell_of_budget(
 @receiver(of_agents.fleet_guarded)
 def tell_of_fleet(sentence: str, team: Team | None = None, **_: Any) -> None:
     told(lambda: Happening("fleet", sentence, team, link="/agents/"))
+
+
+@receiver(of_agents.policy_saved)
+def route_as_written(policy: Policy, document: dict[str, Any], by: Any, **_: Any) -> None:
+    """A team's document says which alerts go where. What cannot be meant refuses it as a whole."""
+    if policy.agent_id is None:
+        apply(policy.team, parse_routes(document.get("alerts", [])), by=by)

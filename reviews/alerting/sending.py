@@ -23,6 +23,7 @@ from audit.record import record
 from audit.sealed import CannotUnseal
 
 from ..models import Channel, ChannelState, Notification, NotificationState
+from ..models.notification import Why
 from ..rules.alerts import patience, rest
 from ..transitions.channel import ring_channel
 from ..transitions.telling import ring_alert
@@ -266,7 +267,7 @@ def conclude(parcel: Parcel, outcome: Outcome) -> None:
     wait_for = patience(found.attempts)
     if not outcome.error:
         found.state, found.closed_at = NotificationState.SENT, now
-    elif wait_for is None or channel.state != ChannelState.ACTIVE:
+    elif wait_for is None or found.why == Why.TEST or channel.state != ChannelState.ACTIVE:
         found.state, found.closed_at = NotificationState.DEAD, now
     else:
         found.state = NotificationState.FAILED

@@ -15,16 +15,19 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.models import Agent
+from audit.columns import columns, instance
 from audit.errors import Conflict
 from audit.record import record
+from audit.trips import one_trip
 from people.models import Person, Team
 
-from ..models import Alert, AlertState, Hold, Occurrence, Silence
+from ..models import Alert, AlertState, Hold
 from ..models.alert import decides
 from ..models.notification import Why
 from ..rules.alerts import KINDS, USUAL_GROUP, Matter
 from .route import apply
-from .telling import locked, repeat, ring_alert, routes_for, silence_for, tell, unsilence
+from .routing import STANDING, Standing, arguments, read
+from .telling import locked, plan, repeat, ring_alert, tell, unsilence
 
 __all__ = ["Happening", "acknowledge", "apply", "end", "fire", "repeat", "resolve_old", "unsilence"]
 
@@ -34,6 +37,19 @@ LONGEST_TEXT = 4000
 TITLE = 300
 
 LOCK_ALIKE = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
+ALIKE = f"""
+select {columns(Alert, "a")} from reviews_alert a
+ where a.state = 'firing' and a.kind = %(kind)s and a.group_until > %(now)s
+   and a.team_id is not distinct from %(team)s and a.agent_id is not distinct from %(agent)s
+ order by a.id desc limit 1 for no key update
+"""
+OPEN = f"""
+insert into reviews_alert ({", ".join(f'"{f.column}"' for f in Alert._meta.concrete_fields)}) values
+"""
+HAPPENED = """
+insert into reviews_occurrence (alert_id, hold_id, title, link, key, silence_id, at, over_at)
+values (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
 
 
 @dataclass(frozen=True)
@@ -57,49 +73,46 @@ class Happening:
         return Matter(self.kind, KINDS[self.kind].severity, name)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def fire(happening: Happening) -> Alert | None:
-    """Write it down and whom to tell. What is like it within the window is the same alert; None: told before."""
+    """Write it down and whom to tell. What is like it within the window is the same alert; None: told before.
+
+    Two trips to the database, because an agent that is stopped is told so only afterwards.
+    """
     now = timezone.now()
-    _lock_alike(happening)
-    if happening.key and Occurrence.objects.filter(key=happening.key).exists():
+    alert, here = _look(happening, now)
+    if here.was_told:
         return None
-    matter = happening.matter
-    routes = routes_for(happening.team, matter)
-    silence = silence_for(happening.team, matter, now)
-    window = max((route.group for route in routes), default=USUAL_GROUP)
-    alert = _alike(happening, now)
-    is_new = alert is None
+    window = max((route.group for route in here.routes), default=USUAL_GROUP)
     if alert is None:
-        alert = _opened(happening, silence, now, window)
+        alert = _opened(happening, here, now, window)
     else:
-        _joined(alert, happening, silence, now, window)
-    _occurrence(alert, happening, silence, now)
-    if alert.silence_id is None:
-        tell(alert, routes, Why.NEW if is_new else Why.MORE, now)
+        _joined(alert, happening, here, now, window)
     ring_alert(alert)
     return alert
 
 
-def _lock_alike(happening: Happening) -> None:
-    """Two that are alike wait for each other, so that the second finds the first."""
-    team = happening.team.pk if happening.team else ""
-    agent = happening.agent.pk if happening.agent else ""
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_ALIKE, [f"alert {team} {happening.kind} {agent}"])
+def _look(happening: Happening, now: datetime) -> tuple[Alert | None, Standing]:
+    """What is like it, and who is to be told. Two that are alike wait for each other: the second finds the first."""
+    team = happening.team.pk if happening.team else None
+    agent = happening.agent.pk if happening.agent else None
+    name = f"alert {team} {happening.kind} {agent}"
+    with (
+        one_trip(),
+        connection.cursor() as lock,
+        connection.cursor() as alike,
+        connection.cursor() as routes,
+    ):
+        lock.execute(LOCK_ALIKE, [name])
+        alike.execute(ALIKE, {"team": team, "kind": happening.kind, "agent": agent, "now": now})
+        routes.execute(STANDING, arguments(team, now, happening.key))
+        found = alike.fetchone()
+        here = read(happening.matter, routes.fetchone())
+    return (instance(Alert, found) if found else None), here
 
 
-def _alike(happening: Happening, now: datetime) -> Alert | None:
-    found = Alert.objects.firing().filter(
-        team=happening.team, kind=happening.kind, agent=happening.agent, group_until__gt=now
-    )
-    return found.select_for_update(of=("self",), no_key=True).order_by("-id").first()
-
-
-def _opened(
-    happening: Happening, silence: Silence | None, now: datetime, window: timedelta
-) -> Alert:
-    alert = Alert.objects.create(
+def _opened(happening: Happening, here: Standing, now: datetime, window: timedelta) -> Alert:
+    alert = Alert(
         team=happening.team,
         agent=happening.agent,
         kind=happening.kind,
@@ -107,48 +120,59 @@ def _opened(
         title=happening.title[:TITLE],
         text=happening.text[:LONGEST_TEXT],
         link=happening.link,
-        silence=silence,
+        silence_id=here.silence,
         opened_at=now,
         last_at=now,
         group_until=now + window,
+        repeat_at=None if here.silence else here.repeat_at(now),
     )
     facts = {"kind": alert.kind, "severity": alert.severity}
-    if silence is not None:
-        facts["silence"] = str(silence.pk)
-    record("alert.fired", actor="clock", about=alert, summary=alert.title, data=facts)
+    if here.silence is not None:
+        facts["silence"] = str(here.silence)
+    with one_trip(), connection.cursor() as cursor:
+        values = [getattr(alert, field.attname) for field in Alert._meta.concrete_fields]
+        cursor.execute(f"{OPEN} ({', '.join(['%s'] * len(values))})", values)
+        record("alert.fired", actor="clock", about=alert, summary=alert.title, data=facts)
+        _occurrence(alert, happening, here, now)
+        if here.silence is None:
+            tell(alert, here.routes, Why.NEW, now)
     return alert
 
 
 def _joined(
-    alert: Alert,
-    happening: Happening,
-    silence: Silence | None,
-    now: datetime,
-    window: timedelta,
+    alert: Alert, happening: Happening, here: Standing, now: datetime, window: timedelta
 ) -> None:
     """It happened again: the page and the next message speak of the newest, and say how many."""
     alert.count += 1
     alert.title, alert.text = happening.title[:TITLE], happening.text[:LONGEST_TEXT]
     alert.link, alert.last_at, alert.group_until = happening.link, now, now + window
-    if silence is None:
+    if here.silence is None:
         alert.silence = None
     alert.save(
         update_fields=["count", "title", "text", "link", "last_at", "group_until", "silence"]
     )
+    _occurrence(alert, happening, here, now)
+    if here.silence is None:
+        tell(alert, here.routes, Why.MORE, now)
+        plan(alert, here, now)
 
 
-def _occurrence(alert: Alert, happening: Happening, silence: Silence | None, now: datetime) -> None:
+def _occurrence(alert: Alert, happening: Happening, here: Standing, now: datetime) -> None:
     waits = happening.lasts or (happening.hold is not None and happening.hold.is_open)
-    Occurrence.objects.create(
-        alert=alert,
-        hold=happening.hold,
-        title=alert.title,
-        link=happening.link,
-        key=happening.key,
-        silence=silence,
-        at=now,
-        over_at=None if waits else now,
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            HAPPENED,
+            [
+                alert.pk,
+                happening.hold.pk if happening.hold else None,
+                alert.title,
+                happening.link,
+                happening.key,
+                here.silence,
+                now,
+                None if waits else now,
+            ],
+        )
 
 
 @transaction.atomic

@@ -2,59 +2,59 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
 from audit.bell import ring
 from audit.errors import NotFound
 from audit.record import record
-from people.models import Calendar, Person, Team
-from people.rules.calendar import add_working
+from people.models import Person
 
-from ..models import Alert, Notification, Route, Silence
+from ..models import Alert, Notification
 from ..models.notification import UNSENT, Why
-from ..rules.alerts import Matter, more_at
+from ..rules.alerts import more_at
+from .routing import Leading, Standing, standing
+
+ADD = """
+insert into reviews_notification (alert_id, channel_id, route_id, why, state, attempts, next_at, title, text,
+                                  last_error, last_answer, tries, created_at)
+select %s, one.channel, one.route, %s, 'pending', 0, one.due, '', '', '', '', '[]', %s
+  from unnest(%s::uuid[], %s::uuid[], %s::timestamptz[]) as one (channel, route, due)
+"""
 
 
-def tell(alert: Alert, routes: list[Route], why: Why, now: datetime) -> int:
+def tell(alert: Alert, routes: Sequence[Leading], why: Why, now: datetime) -> int:
     """Put a message on its way to each channel that is not about to hear of it anyway; how many."""
-    found = Notification.objects.filter(alert=alert).values_list("channel_id")
-    told = dict(found.annotate(Max("created_at")))
-    unsent = {pk for (pk,) in found.filter(state__in=UNSENT)}
-    made: list[Notification] = []
+    told: dict[UUID, datetime] = {}
+    unsent: set[UUID] = set()
+    if why != Why.NEW:
+        found = Notification.objects.filter(alert=alert).values_list("channel_id").order_by()
+        told = dict(found.annotate(Max("created_at")))
+        unsent = {pk for (pk,) in found.filter(state__in=UNSENT)}
+    made: list[tuple[UUID, UUID, datetime]] = []
     for route in routes:
-        for channel in route.channels.all():
-            if not channel.is_active or channel.pk in unsent:
+        for channel in route.channels:
+            if channel in unsent:
                 continue
-            unsent.add(channel.pk)
-            due = now if why == Why.AGAIN else more_at(now, told.get(channel.pk), route.group)
-            due = _awake(due, route, alert)
-            made.append(
-                Notification(alert=alert, channel=channel, route=route, why=why, next_at=due)
-            )
-    Notification.objects.bulk_create(made)
-    _plan_repeat(alert, routes, now)
-    if made:
-        transaction.on_commit(hint, robust=True)
+            unsent.add(channel)
+            due = now if why == Why.AGAIN else more_at(now, told.get(channel), route.group)
+            made.append((channel, route.id, route.awake(due, alert.team_id)))
+    add(alert, made, why, now)
     return len(made)
 
 
-def _awake(due: datetime, route: Route, alert: Alert) -> datetime:
-    """A route that keeps quiet waits until its team works."""
-    if not route.quiet or alert.team_id is None:
-        return due
-    return add_working(due, timedelta(0), Calendar.objects.hours_of(alert.team_id))
-
-
-def _plan_repeat(alert: Alert, routes: list[Route], now: datetime) -> None:
-    at = min((again for route in routes if (again := route.repeats_at(now))), default=None)
-    if alert.repeat_at is None or at is None or at < alert.repeat_at or alert.repeat_at <= now:
-        alert.repeat_at = at
-        alert.save(update_fields=["repeat_at"])
+def add(alert: Alert, made: Sequence[tuple[UUID, UUID, datetime]], why: Why, now: datetime) -> None:
+    if not made:
+        return
+    channels, routes, due = (list(column) for column in zip(*made, strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(ADD, [alert.pk, str(why), now, channels, routes, due])
+    transaction.on_commit(hint, robust=True)
 
 
 @transaction.atomic
@@ -64,21 +64,32 @@ def repeat(pk: UUID) -> int:
     alert = locked(pk)
     if not alert.is_firing or alert.silence_id or not alert.repeat_at or alert.repeat_at > now:
         return 0
-    routes = [route for route in routes_for(alert.team, alert.matter) if route.repeat]
-    due = [route for route in routes if _was_told(alert, route, now)]
-    alert.repeat_at = None
-    sent = tell(alert, due, Why.AGAIN, now)
-    _plan_repeat(alert, routes, now)
+    here = standing(alert.matter, alert.team_id, now)
+    sent = tell(
+        alert, [route for route in here.routes if is_due(alert, route, now)], Why.AGAIN, now
+    )
+    plan(alert, here, now)
     if sent:
         record("alert.repeated", actor="clock", about=alert, summary=alert.title)
     return sent
 
 
-def _was_told(alert: Alert, route: Route, now: datetime) -> bool:
-    """Long enough ago."""
-    last = Notification.objects.filter(alert=alert, route=route).aggregate(at=Max("created_at"))
-    again = route.repeats_at(last["at"] or alert.opened_at)
-    return again is not None and again <= now
+def is_due(alert: Alert, route: Leading, now: datetime) -> bool:
+    """It wants to be told again, and was told long enough ago."""
+    if route.repeat is None:
+        return False
+    last = Notification.objects.filter(alert=alert, route=route.id).aggregate(at=Max("created_at"))
+    return (last["at"] or alert.opened_at) + route.repeat <= now
+
+
+def plan(alert: Alert, here: Standing, now: datetime) -> None:
+    """When it is said again: no later than it was to be."""
+    at = here.repeat_at(now)
+    if at and alert.repeat_at and alert.repeat_at > now:
+        at = min(at, alert.repeat_at)
+    if at != alert.repeat_at:
+        alert.repeat_at = at
+        alert.save(update_fields=["repeat_at"])
 
 
 @transaction.atomic
@@ -88,25 +99,14 @@ def unsilence(pk: UUID) -> int:
     alert = locked(pk)
     if not alert.is_firing or alert.silence is None or alert.silence.is_on(now):
         return 0
-    alert.silence = silence_for(alert.team, alert.matter, now)
-    alert.save(update_fields=["silence"])
-    if alert.silence is not None:
+    here = standing(alert.matter, alert.team_id, now)
+    Alert.objects.filter(pk=alert.pk).update(silence=here.silence)
+    if here.silence is not None:
         return 0
     record("alert.heard", actor="clock", about=alert, summary=alert.title)
+    plan(alert, here, now)
     ring_alert(alert)
-    return tell(alert, routes_for(alert.team, alert.matter), Why.NEW, now)
-
-
-def routes_for(team: Team | None, matter: Matter) -> list[Route]:
-    """Those that fit, the team's before the house's."""
-    rows = Route.objects.for_team(team) if team else Route.objects.filter(team=None)
-    rows = rows.prefetch_related("channels").order_by("team", "position", "id")  # null comes last
-    return [route for route in rows if route.fits(matter)]
-
-
-def silence_for(team: Team | None, matter: Matter, now: datetime) -> Silence | None:
-    rows = Silence.objects.for_team(team) if team else Silence.objects.filter(team=None)
-    return next((one for one in rows.current(now).order_by("id") if one.fits(matter)), None)
+    return tell(alert, here.routes, Why.MORE, now)
 
 
 def locked(pk: UUID, by: Person | None = None) -> Alert:

@@ -138,9 +138,9 @@ def test_a_test_shows_the_real_answer(
     page = text(client.get(f"{HOME}channels/{desk.pk}/"))
     assert "It answered 418." in page
     assert "Failing" in page
-    assert "fails since" in text(client.get("/alerts/"))
+    assert "has failed for" in text(client.get("/alerts/"))
     assert "channel fails" in text(client.get("/"))
-    assert "Fails since" in text(client.get("/settings/"))
+    assert "Failing for" in text(client.get("/settings/"))
 
 
 def test_a_message_is_sent_again_by_its_button(

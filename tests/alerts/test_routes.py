@@ -11,6 +11,9 @@ from django.core.exceptions import PermissionDenied
 from hypothesis import given
 from hypothesis import strategies as some
 
+from agents import signals
+from agents.models import Agent
+from agents.models.policy import Policy
 from audit.errors import Conflict, Invalid, NotFound
 from audit.models import Entry
 from people.models import Person, Team
@@ -272,3 +275,17 @@ def test_a_deleted_channel_is_forgotten(to_desk: Routing, desk: Channel, ada: Pe
 
 def test_severities_are_in_order() -> None:
     assert rank("info") < rank("warning") < rank("critical")
+
+
+def test_saving_a_teams_document_makes_its_routes(
+    support: Team, scout: Agent, desk: Channel
+) -> None:
+    team, own = Policy(team=support), Policy(team=support, agent=scout)
+    document = {"rules": [], "alerts": [{"name": "a", "to": ["desk"]}]}
+
+    signals.policy_saved.send(Policy, policy=own, document=document, by="test")
+    assert not Route.objects.exists()
+    signals.policy_saved.send(Policy, policy=team, document=document, by="test")
+    assert Route.objects.get().name == "a"
+    signals.policy_saved.send(Policy, policy=team, document={"rules": []}, by="test")
+    assert not Route.objects.exists()
