@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import psycopg
 from channels.db import database_sync_to_async
 from django.db import connection
 from psycopg import AsyncConnection
@@ -58,20 +59,25 @@ def pool() -> AsyncConnectionPool[AsyncConnection[Any]]:
 async def transaction() -> AsyncIterator[AsyncConnection[Any]]:
     """One transaction on a pooled connection; rolled back by any exception.
 
-    Statements go out together: `begin` with the first one that is read, `commit` with the last one if its
-    row is fetched after the block. Two trips instead of four, and trips are what an admission costs.
+    No `begin` and no `commit` travel: PostgreSQL takes what is pipelined up to a sync for one transaction. Its
+    rows are read by flushing, the sync at the end commits. Two trips, and trips are what an admission costs.
     """
     async with pool().connection() as conn:
-        done = False
         try:
             async with conn.pipeline():
-                await conn.execute("begin")
-                yield conn
-                await conn.execute("commit")
-            done = True
-        finally:
-            if not done and not conn.closed:
-                await conn.rollback()
+                try:
+                    yield conn
+                except BaseException:
+                    with suppress(
+                        psycopg.Error
+                    ):  # what the server refused, it has given up already
+                        await conn.execute("rollback")
+                    raise
+        except BaseException:
+            # What was to be prepared after the refusal never was; psycopg forgets it with the others.
+            if not conn.closed:
+                await conn.execute("deallocate all")
+            raise
 
 
 async def first(conn: AsyncConnection[Any], statement: str, params: dict[str, Any]) -> Any:
