@@ -15,6 +15,7 @@ from audit.errors import Invalid
 from people.rules.calendar import Hours, is_working
 
 from .rules.policy import Case, Compiled, Ruling, compile_policy, judge_policies
+from .rules.policy.document import POLICY_KEYS
 
 MOST_KEPT = 5_000
 MOST_RULES = 10_000
@@ -80,8 +81,9 @@ def in_force(row: Any, found: Mapping[UUID, Compiled | None]) -> Policies:
 
 
 def compiled(document: dict[str, Any]) -> Compiled:
+    """What judges: its tools and rules. What else stands in the document has no say here."""
     try:
-        return compile_policy(document)
+        return compile_policy({key: document[key] for key in POLICY_KEYS if key in document})
     except Invalid:
         return compile_policy(UNREADABLE)
 

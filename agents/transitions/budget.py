@@ -23,6 +23,7 @@ from ..models.budget import AccountQuerySet
 from ..rules.breakers.words import amount
 from ..rules.budget_settings import MOST, MOST_BUDGETS, BudgetSetting, parse_budget
 from ..rules.budgets import share_of
+from . import documenting
 
 NOT_YOURS = "Your role may not change this budget: that takes a lead, ops or admin of its team."
 
@@ -56,6 +57,7 @@ def set(  # the word people use
         before=before.as_dict() if before else None,
         after=setting.as_dict(),
     )
+    documenting.keep_budget(team.pk, agent, by=by, why=f"{setting.name}: {setting}")
     return budget
 
 
@@ -75,6 +77,8 @@ def remove(budget: Budget, *, by: Person | Recordable | str, why: str = "") -> N
         after=None,
     )
     delete(found)
+    said = why.strip() or f"The budget “{found.name}” was removed."
+    documenting.keep_budget(found.team_id, found.agent, by=by, why=said)
 
 
 @transaction.atomic
@@ -95,6 +99,8 @@ def raise_for_good(budget: Budget, limit: Decimal, *, by: Person | str, why: str
         before=before.as_dict(),
         after=setting_of(found).as_dict(),
     )
+    said = why.strip() or f"{found.name}: {setting_of(found)}"
+    documenting.keep_budget(found.team_id, found.agent, by=by, why=said)
     return found
 
 

@@ -19,6 +19,7 @@ from ..models import Limit
 from ..models.limit import may_set
 from ..rules.gcra import Rate, carried_over
 from ..rules.limits import MOST_LIMITS, LimitSetting, parse_limit
+from . import documenting
 from .rows import first
 
 NOT_YOURS = "Your role may not change this limit: that takes a lead, ops or admin of its team."
@@ -78,6 +79,8 @@ def remove(limit: Limit, *, by: Person | Recordable | str) -> None:
     )
     ring(f"limit.{found.pk}", f"limit.{found.pk}.free")
     found.delete()
+    said = f"{found.resource}: no limit any more"
+    documenting.keep_limit(found.team_id, by=by, why=said)
 
 
 @transaction.atomic

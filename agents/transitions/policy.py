@@ -14,7 +14,7 @@ from people.models import Person, Team
 from ..models import Agent, Policy, PolicyVersion
 from ..rules.policy import compile_policy
 from ..rules.policy.difference import difference
-from . import policy_checks
+from . import applying, policy_checks, together
 
 LONGEST_WHY = 2_000
 NOT_YOURS = "Your role may not change this policy: that takes a lead, ops or admin of its team."
@@ -43,7 +43,7 @@ def save(
 
     Raises Invalid in words, Conflict when somebody saved meanwhile, PermissionDenied.
     """
-    policy = lock(policy, by=by)
+    policy = lock(policy, by=by, whole_team="breakers" in document)
     unchanged_since(policy, expected)
     why = why.strip()
     if not why:
@@ -67,10 +67,19 @@ def roll_back(
 
 
 def write(
-    policy: Policy, document: dict[str, Any], *, by: Recordable | str, why: str
+    policy: Policy,
+    document: dict[str, Any],
+    *,
+    by: Recordable | str,
+    why: str,
+    made_so: bool = False,
 ) -> PolicyVersion:
-    """Add a version to a locked policy and put it in force. Raises Invalid in words."""
-    document = compile_policy(document).document.as_dict()
+    """Add a version to a locked policy and put it in force. Raises Invalid in words.
+
+    What it sets besides rules is made so, unless it only says what was `made_so` already.
+    """
+    said = compile_policy(document).document
+    document = said.as_dict()
     before = policy.current
     number = before.number + 1 if before else 1
     author = by if isinstance(by, str) else by.record_name
@@ -91,11 +100,24 @@ def write(
             "changes": difference(before.document if before else {}, document).as_dict(),
         },
     )
+    if not made_so:
+        applying.apply(policy, said, by=by)
     return version
 
 
-def lock(policy: Policy, *, by: Person | str) -> Policy:
-    """Lock the policy. Raises PermissionDenied when this person may not change it; scripts may."""
+def lock(
+    policy: Policy, *, by: Person | str, rows: bool = True, whole_team: bool = False
+) -> Policy:
+    """Lock the policy. Raises PermissionDenied when this person may not change it; scripts may.
+
+    Its agent first (of a team's policy: with `whole_team`, all of its agents), then the `rows` that it sets.
+    """
+    if rows and policy.agent_id is not None:
+        Agent.objects.select_for_update(no_key=True).get(pk=policy.agent_id)
+    elif rows and whole_team:
+        together.lock_agents(teams=[policy.team_id])
+    if rows:
+        applying.lock(policy)
     # Without joins: who waited for the lock would get the new row beside the version of the old one, none.
     policy = Policy.objects.select_for_update().get(pk=policy.pk)
     if isinstance(by, Person) and not by.edits_policy_for(policy.team_id):

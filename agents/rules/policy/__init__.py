@@ -4,6 +4,7 @@ Pure: no clock, no I/O. `document` reads and checks, `conditions` compiles, `com
 `combine` lets the stricter of two policies win.
 """
 
+from . import known_sections  # noqa: F401  # they register themselves
 from .amounts import number
 from .combine import judge_policies
 from .compiled import Compiled, compile_policy

@@ -1,32 +1,19 @@
-"""What changed between two versions of a policy, rule by rule."""
+"""What changed between two versions of a policy, rule by rule and section by section."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from audit.errors import Invalid
 
 from . import sentences
 from .document import Document, Rule, parse
+from .settings_difference import Field, SettingChange, setting_changes
 
-
-class Field(NamedTuple):
-    """One field with what it said before and says now (None: nothing)."""
-
-    name: str
-    before: Any
-    after: Any
-
-    @property
-    def before_in_words(self) -> str:
-        return in_words(self.before)
-
-    @property
-    def after_in_words(self) -> str:
-        return in_words(self.after)
+__all__ = ["Difference", "Field", "RuleChange", "SettingChange", "difference", "readable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +34,10 @@ class Difference:
     tools_added: tuple[str, ...] = ()
     tools_removed: tuple[str, ...] = ()
     rules: tuple[RuleChange, ...] = ()
+    settings: tuple[SettingChange, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.tools_added or self.tools_removed or self.rules)
+        return bool(self.tools_added or self.tools_removed or self.rules or self.settings)
 
     def lines(self) -> Iterator[str]:
         """As a terminal shows it: `+` added, `-` removed, `~` changed, `>` moved."""
@@ -64,13 +52,17 @@ class Difference:
                 f"    {f.name}: {f.before_in_words or 'nothing'} → {f.after_in_words or 'nothing'}"
                 for f in rule.fields
             )
+        for setting in self.settings:
+            yield from setting.lines()
 
     def as_dict(self) -> dict[str, Any]:
         """Compact, for the record."""
+        settings = [{"kind": s.kind, "of": s.section, "name": s.name} for s in self.settings]
         return {
             "tools_added": list(self.tools_added),
             "tools_removed": list(self.tools_removed),
             "rules": [{"kind": rule.kind, "name": rule.name} for rule in self.rules],
+            **({"settings": settings} if settings else {}),
         }
 
 
@@ -81,6 +73,7 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> Difference:
         tools_added=tuple(t for t in new.tools or () if t not in (old.tools or ())),
         tools_removed=tuple(t for t in old.tools or () if t not in (new.tools or ())),
         rules=tuple(rule_changes(old, new)),
+        settings=tuple(setting_changes(old.sections, new.sections)),
     )
 
 
@@ -150,12 +143,3 @@ def flat(rule: Rule) -> dict[str, Any]:
         "shadow": rule.shadow,
         **{f"approval.{key}": value for key, value in approval.items()},
     }
-
-
-def in_words(value: Any) -> str:
-    """Empty for nothing."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(value) if isinstance(value, list) else str(value)

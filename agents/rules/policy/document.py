@@ -11,6 +11,8 @@ from audit.errors import Invalid
 
 from . import durations
 from .ruling import REMEMBERED, Answer, Requirement
+from .sections import SECTIONS, Setting
+from .sections import read as read_sections
 from .words import nearest
 
 MOST_RULES = 5_000
@@ -61,15 +63,18 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A policy's tools (None: the policy has no such list, a team's) and its rules in order."""
+    """A policy's tools (None: the policy has no such list, a team's), its rules in order, and what else it sets."""
 
     rules: tuple[Rule, ...] = field(default=())
     tools: tuple[str, ...] | None = None
+    sections: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
+    """Breakers, budgets and the like, where the document says something of them (also: that there are none)."""
 
     def as_dict(self) -> dict[str, Any]:
         """The one form in which a document is kept: equal policies are equal dicts."""
         tools = {} if self.tools is None else {"tools": list(self.tools)}
-        return {**tools, "rules": [rule.as_dict() for rule in self.rules]}
+        beside = {key: [one.as_dict() for one in found] for key, found in self.sections.items()}
+        return {**tools, "rules": [rule.as_dict() for rule in self.rules], **beside}
 
 
 def approval_as_dict(approval: Requirement) -> dict[str, Any]:
@@ -80,7 +85,7 @@ def approval_as_dict(approval: Requirement) -> dict[str, Any]:
 def parse(document: Any) -> Document:
     """Read a document and check everything but its conditions. Raises Invalid."""
     policy = mapping(document, "The policy")
-    known_keys(policy, POLICY_KEYS, "The policy")
+    known_keys(policy, (*POLICY_KEYS, *SECTIONS), "The policy")
     rules = listed(policy.get("rules", []), "rules")
     if len(rules) > MOST_RULES:
         raise Invalid(f"The policy has {len(rules):,} rules; {MOST_RULES:,} are the most.")
@@ -89,7 +94,7 @@ def parse(document: Any) -> Document:
         tools = names(policy["tools"], "tools", most=MOST_TOOLS, longest=LONGEST_TOOL)
     parsed = tuple(parse_rule(rule, number) for number, rule in enumerate(rules, 1))
     unique(parsed)
-    return Document(parsed, tools)
+    return Document(parsed, tools, read_sections(policy, of_agent=tools is not None))
 
 
 def parse_rule(written: Any, number: int) -> Rule:

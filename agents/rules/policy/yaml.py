@@ -10,11 +10,12 @@ import yaml
 
 from audit.errors import Invalid
 
-from .document import known_keys, line, listed, mapping, parse
+from .document import POLICY_KEYS, known_keys, line, listed, mapping, parse
+from .sections import SECTIONS
 
 LONGEST = 4 * 1024 * 1024
 FILE_KEYS = ("policies",)
-ENTRY_KEYS = ("team", "agent", "tools", "rules")
+OWNER_KEYS = ("team", "agent")
 PLAIN = [
     f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null")
 ]
@@ -36,14 +37,14 @@ class Written(NamedTuple):
         """Check one entry but its conditions. Raises Invalid."""
         place = f"Policy {number}"
         found = mapping(entry, place)
-        known_keys(found, ENTRY_KEYS, place)
+        known_keys(found, (*OWNER_KEYS, *POLICY_KEYS, *SECTIONS), place)
         if "team" not in found:
             raise Invalid(f"{place} does not say whose it is; it needs a team.")
         team = line(found["team"], f"{place}: team", longest=80)
         agent = line(found["agent"], f"{place}: agent", longest=80) if "agent" in found else ""
         written = cls(team, agent, {})
         try:
-            document = document_of({k: found[k] for k in ("tools", "rules") if k in found}, agent)
+            document = document_of({k: found[k] for k in found if k not in OWNER_KEYS}, agent)
         except Invalid as error:
             raise Invalid(f"Policy of {written.owner}: {error.detail}") from None
         return written._replace(document=document)
@@ -71,8 +72,11 @@ def load_one(text: str, *, of_agent: bool) -> dict[str, Any]:
 
 def document_of(written: Any, agent: str) -> dict[str, Any]:
     """In the one form in which documents are kept: an agent's has tools, a team's has none."""
-    document = parse(written)
-    if agent and document.tools is None:
+    owned = written
+    if agent and isinstance(written, dict) and "tools" not in written:
+        owned = {**written, "tools": []}  # so that its sections are read as an agent's
+    document = parse(owned)
+    if owned is not written:
         raise Invalid(
             "It does not say which tools the agent may use: tools: [] for none, "
             'tools: ["*"] for any.'
@@ -85,7 +89,11 @@ def document_of(written: Any, agent: str) -> dict[str, Any]:
 def dump(policies: Iterable[Written]) -> str:
     """As text; keys always in the same order, which PostgreSQL does not keep."""
     entries = [
-        {"team": p.team, **({"agent": p.agent} if p.agent else {}), **parse(p.document).as_dict()}
+        {
+            "team": p.team,
+            **({"agent": p.agent} if p.agent else {}),
+            **short(parse(p.document).as_dict()),
+        }
         for p in policies
     ]
     return text_of({"policies": entries})
@@ -94,9 +102,21 @@ def dump(policies: Iterable[Written]) -> str:
 def dump_one(document: dict[str, Any]) -> str:
     """As text. What another release saved and this one cannot read is shown as it is, to be mended."""
     try:
-        return text_of(parse(document).as_dict())
+        return text_of(short(parse(document).as_dict()))
     except Invalid:
         return text_of(document)
+
+
+class Line(dict[str, Any]):
+    """Written on one line where it fits."""
+
+
+def short(document: dict[str, Any]) -> dict[str, Any]:
+    """Rules are read one field a line, settings one setting a line."""
+    return {
+        key: [Line(one) for one in value] if key in SECTIONS else value
+        for key, value in document.items()
+    }
 
 
 def text_of(value: Any) -> str:
@@ -191,5 +211,10 @@ def of_text(dumper: Dumper, value: str) -> yaml.Node:
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
+def of_line(dumper: Dumper, value: Line) -> yaml.Node:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", value.items(), flow_style=True)
+
+
 Dumper.add_representer(list, of_list)
+Dumper.add_representer(Line, of_line)
 Dumper.add_representer(str, of_text)
