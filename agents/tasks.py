@@ -40,6 +40,7 @@ def sweep() -> None:
     aap.sweep(AT_ONCE)
     instance.forget_credentials()
     forget_buckets()
+    forget_permits()
 
 
 @shared_task
@@ -60,3 +61,18 @@ def forget_buckets() -> None:
                       limit 1000)""",
                 [width, keep, width],
             )
+
+
+def forget_permits() -> None:
+    """Those that ended an hour ago, and how limits were used two days ago: no page looks so far back."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """delete from agents_permit where id in (
+                 select id from agents_permit where until < now() - interval '1 hour' limit 10000)"""
+        )
+        cursor.execute(
+            """delete from agents_limituse where (limit_id, minute, agent_id) in (
+                 select limit_id, minute, agent_id from agents_limituse
+                  where minute < extract(epoch from now() - interval '2 days')::int / 60
+                  limit 10000)"""
+        )

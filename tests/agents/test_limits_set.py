@@ -10,8 +10,9 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from agents.models import Limit
+from agents.models import Agent, Limit, LimitUse, Permit
 from agents.rules.limits import LimitSetting, parse_limit, parse_limits
+from agents.tasks import forget_permits
 from agents.transitions import limit as limits
 from audit.errors import Conflict, Invalid
 from audit.models import Entry
@@ -167,3 +168,18 @@ def test_a_resource_has_one_limit_in_a_team_and_one_in_the_house(support: Team) 
                 changed_by="test",
                 changed_at=timezone.now(),
             )
+
+
+def test_the_clock_forgets_what_no_page_shows(support: Team, scout: Agent) -> None:
+    made = limits.set(support, openai(), by="test")
+    now, minute = timezone.now(), int(timezone.now().timestamp()) // 60
+    common = {"limit": made, "agent": scout, "asked_at": now, "starts_at": now}
+    for until in (now - timedelta(hours=2), now - timedelta(minutes=5), now + timedelta(hours=1)):
+        Permit.objects.create(**common, until=until)
+    for ago in (0, 60, 3 * 24 * 60):
+        LimitUse.objects.create(limit=made, agent=scout, minute=minute - ago)
+
+    forget_permits()
+
+    assert Permit.objects.count() == 2
+    assert LimitUse.objects.count() == 2
