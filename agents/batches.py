@@ -40,7 +40,8 @@ select r.id, r.agent_id, r.key
 """
 
 LOCK_RUNS = """
-select id, name, key, state, on_behalf_of, steps, finished_at, metadata, trace_url
+select id, name, key, state, on_behalf_of, steps, finished_at, trace_url,
+       metadata ->> 'source' = 'telemetry' as is_ours, metadata ? 'session_id' as has_session
   from agents_run where id = any(%(runs)s::uuid[]) order by id for no key update
 """
 

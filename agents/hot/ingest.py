@@ -37,7 +37,10 @@ OUTAGE = (
     psycopg.OperationalError,
     PoolTimeout,
 )
-UNFIT = (django.db.DataError, psycopg.DataError, UnicodeEncodeError)
+UNFIT = (
+    *(django.db.DataError, django.db.IntegrityError, psycopg.DataError, psycopg.IntegrityError),
+    UnicodeEncodeError,
+)
 
 
 class Full(Exception):

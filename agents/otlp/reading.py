@@ -16,6 +16,7 @@ from .spans import Span, Unfit
 
 OLDEST_NS = 946_684_800 * 10**9
 SKEW_NS = 5 * 60 * 10**9
+NUL = "Text must not contain the character U+0000."
 LONGEST_MS = 2**31 - 1
 START = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -82,7 +83,7 @@ def take(traces: dict[tuple[str, str], Trace], span: Span, now_ns: int) -> str:
         try:
             done = model_call(span, now_ns) if sort == "model" else tool_call(span, now_ns)
         except Unstorable:
-            return "Text must not contain the character U+0000."
+            return NUL
         if wrong := too_long(done):
             return wrong
     named = held.get("watchfloor.run.id") or span.resource.get("watchfloor.run.id") or ""
@@ -227,8 +228,8 @@ def too_long(done: Done) -> str:
         if len(text) > most:
             return f"A {name} is longer than {most} characters."
         if "\0" in text:
-            return "Text must not contain the character U+0000."
-    return ""
+            return NUL
+    return NUL if any("\0" in call for call in done.also_called) else ""
 
 
 def clean(text: str, most: int = 200) -> str:

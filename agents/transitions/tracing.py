@@ -152,7 +152,7 @@ def keep(found: Sequence[tuple[Traced, Any]], agents: dict[UUID, Any]) -> None:
     changed = [
         (one, row, name_of(one) if one.root and is_ours(row) else "")
         for one, row in found
-        if (one.session and "session_id" not in row.metadata)
+        if (one.session and not row.has_session)
         or (one.root and is_ours(row) and row.name != name_of(one))
         or (not row.trace_url and trace_url(one.trace_id))
     ]
@@ -169,7 +169,7 @@ def keep(found: Sequence[tuple[Traced, Any]], agents: dict[UUID, Any]) -> None:
 
 def is_ours(row: Any) -> bool:
     """Whether telemetry began this run; those that an agent began itself, it also ends."""
-    return bool(row.key.startswith(KEY) and row.metadata.get("source") == "telemetry")
+    return bool(row.key.startswith(KEY) and row.is_ours)
 
 
 def finish(over: Sequence[tuple[Traced, Any, Root]], agents: dict[UUID, Any]) -> None:
