@@ -112,5 +112,5 @@ def later(**span: Any) -> None:
             "reviews_channel": ("rests_until",),
             "reviews_silence": ("starts_at", "until"),
         }.items():
-            changes = ", ".join(f"{column} = {column} - %(span)s" for column in columns)
-            cursor.execute(f"update {table} set {changes}", {"span": timedelta(**span)})
+            changes = ", ".join(f"{column} = {column} - %s" for column in columns)
+            cursor.execute(f"update {table} set {changes}", [timedelta(**span)] * len(columns))  # type: ignore[list-item]

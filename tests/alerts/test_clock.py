@@ -34,7 +34,12 @@ HOUR = timedelta(hours=1)
 
 
 def quiet(team: Team, by: Person, **more: Any) -> Silence:
-    words = {"severity": "critical", "length": HOUR, "reason": "Load test", "by": by} | more
+    words: dict[str, Any] = {
+        "severity": "critical",
+        "length": HOUR,
+        "reason": "Load test",
+        "by": by,
+    } | more
     return silences.create(team, **words)
 
 

@@ -89,7 +89,12 @@ def test_a_sender_that_hangs_keeps_nobody_from_stopping(
     to_desk(group="0s")
     work()
     receiver.may_answer.clear()
-    sender = threading.Thread(target=lambda: (sending.send_due(), connection.close()))
+
+    def sends() -> None:
+        sending.send_due()
+        connection.close()
+
+    sender = threading.Thread(target=sends)
     sender.start()
     assert receiver.came.wait(10)
 

@@ -73,9 +73,8 @@ def test_a_failure_is_tried_again(
     send()
 
     sent.refresh_from_db()
-    desk.refresh_from_db()
     assert (sent.state, sent.attempts) == ("sent", 2)
-    assert not desk.is_failing
+    assert not Channel.objects.failing().exists()
     assert Entry.objects.filter(kind="channel.recovered").count() == 1
 
 
