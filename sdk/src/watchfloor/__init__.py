@@ -5,6 +5,7 @@ from watchfloor.async_approval import AsyncApproval
 from watchfloor.async_client import AsyncClient
 from watchfloor.async_permit import AsyncPermit
 from watchfloor.async_run import AsyncRun
+from watchfloor.cancelling import on_stop_requested, stop_if_requested, stop_requested
 from watchfloor.client import Client
 from watchfloor.errors import (
     Answered,
@@ -24,6 +25,7 @@ from watchfloor.errors import (
     Rejected,
     ResultNotStored,
     RunFinished,
+    StepCancelled,
     StepTimeout,
     StillHeld,
     Stopped,
@@ -91,6 +93,7 @@ __all__ = [
     "Run",
     "RunFinished",
     "RunInfo",
+    "StepCancelled",
     "StepTimeout",
     "StillHeld",
     "Stop",
@@ -103,5 +106,8 @@ __all__ = [
     "Version",
     "VersionConflict",
     "WatchfloorError",
+    "on_stop_requested",
     "schema_of",
+    "stop_if_requested",
+    "stop_requested",
 ]

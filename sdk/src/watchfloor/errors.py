@@ -139,6 +139,13 @@ class StepTimeout(WatchfloorError, TimeoutError):
         self.still_running = still_running
 
 
+class StepCancelled(WatchfloorError):
+    """A person asked to stop this step, and it stopped. Settled as failed, `cancelled`; not tried again."""
+
+    def __init__(self, tool: str = ""):
+        super().__init__(f"{tool or 'the step'} was stopped because a person asked for it")
+
+
 class NoPermit(WatchfloorError, TimeoutError):
     """Others use the resource, for longer than `max_wait`. After `retry_after` seconds it may be free."""
 

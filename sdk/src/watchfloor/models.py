@@ -45,6 +45,8 @@ class Control:
     version: str = ""
     directives: tuple[Directive, ...] = ()
     hold_id: str | None = None
+    cancel: tuple[str, ...] = ()
+    """Ids of actions under way that a person asked to stop."""
 
 
 @dataclass(frozen=True)
@@ -234,6 +236,7 @@ def read(noun: type[M], body: Any) -> M:
         values["action"] = read(Action, values["action"])
     if noun is Control:
         values["directives"] = tuple(read(Directive, d) for d in values.get("directives") or ())
+        values["cancel"] = tuple(values.get("cancel") or ())
     return noun(**values)
 
 

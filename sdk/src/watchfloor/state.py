@@ -60,6 +60,7 @@ class RunState:
         """A stream keeps `control` fresh, so that nobody needs to ask."""
         self.cancelled = Bell()
         self.closed = Bell()
+        self._under_way: dict[str, Bell] = {}
         self._lock = threading.Lock()
         self._known: set[str] = set()
         self._fresh: list[Directive] = []
@@ -83,8 +84,11 @@ class RunState:
             self._fresh += new
             self.instructions += [d.text for d in new if d.text]
             callbacks = tuple(self._callbacks)
+            asked = [self._under_way[id] for id in control.cancel if id in self._under_way]
         if self.stop is not None and self.stop.kind == "terminated":
             self.cancelled.ring()
+        for bell in asked:
+            bell.ring()
         for directive in new:
             for callback in callbacks:
                 _call(callback, directive)
@@ -92,6 +96,23 @@ class RunState:
     def terminated(self, reason: str) -> None:
         """A refusal said so."""
         self.heard(Control(state="terminated", reason=reason))
+
+    def begin_step(self, action_id: str) -> Bell:
+        """Rings when a person asks to stop this action, or ends the run."""
+        bell = Bell()
+        with self._lock:
+            self._under_way[action_id] = bell
+            asked = action_id in self.control.cancel
+        self.cancelled.listen(bell.ring)
+        if asked:
+            bell.ring()
+        return bell
+
+    def end_step(self, action_id: str) -> None:
+        with self._lock:
+            bell = self._under_way.pop(action_id, None)
+        if bell is not None:
+            self.cancelled.forget(bell.ring)
 
     def on_directive(self, callback: Callable[[Directive], object]) -> None:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from watchfloor import protocol
+from watchfloor.cancelling import stop_if_requested
 from watchfloor.core import Core, ask
 from watchfloor.effects import Flow
 from watchfloor.errors import ApiError, VersionConflict
@@ -16,6 +17,7 @@ def save(
     core: Core, run: RunState, state: Json, name: str, expected_version: int | None, force: bool
 ) -> Flow[int]:
     """The new version. Expects the version this run last saw. Raises VersionConflict."""
+    stop_if_requested()
     run_id = yield from opened(core, run)
     body: dict[str, Json] = {"state": jsonable(state)}
     if not force:

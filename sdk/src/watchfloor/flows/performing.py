@@ -7,10 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from watchfloor import cancelling
 from watchfloor.binding import same, why_not
 from watchfloor.core import Core, logger
-from watchfloor.effects import Call, Flow
-from watchfloor.errors import BindingBroken, OutcomeUnknown, Stopped, Unparseable
+from watchfloor.effects import Bell, Call, Flow
+from watchfloor.errors import (
+    BindingBroken,
+    OutcomeUnknown,
+    StepCancelled,
+    Stopped,
+    Terminated,
+    Unparseable,
+)
 from watchfloor.failures import UNSURE_ON, describe, is_interrupt, is_unsure
 from watchfloor.flows.reporting import report
 from watchfloor.jsonable import jsonable, money, storable
@@ -22,6 +30,10 @@ from watchfloor.state import RunState
 
 MALFORMED = "malformed_output"
 """By this type of error the server's breakers know an output that does not parse."""
+
+
+CANCELLED = "cancelled"
+"""The type of the error of a step that stopped because a person asked for it."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +54,8 @@ class Work:
     unsure_on: Tries = UNSURE_ON
     interrupts: tuple[type[BaseException], ...] = ()
 
-    def call(self, run: RunState, arguments: Mapping[str, Any]) -> Call:
-        return Call(self.fn, self.positional, arguments, self.timeout, run.cancelled)
+    def call(self, run: RunState, arguments: Mapping[str, Any], until: Bell | None = None) -> Call:
+        return Call(self.fn, self.positional, arguments, self.timeout, until or run.cancelled)
 
     def effective(self, action: Action) -> Mapping[str, Any]:
         """The caller's own objects, except where a person edited them or they changed meanwhile."""
@@ -77,11 +89,20 @@ def perform(core: Core, run: RunState, action: Action, work: Work) -> Flow[Any]:
     arguments = work.effective(action)
     yield from bound(core, run, action, arguments)
     began = time.monotonic()
+    until = run.begin_step(action.id)
+    around = cancelling.enter(until)
     try:
-        raw = yield work.call(run, arguments)
+        raw = yield work.call(run, arguments, until)
     except BaseException as error:
+        if isinstance(error, Terminated) and not run.cancelled.is_rung():
+            # Cut off in the middle: a write may have happened, everything else has not.
+            yield from _cut_off(core, run, action, began)
+            raise StepCancelled(work.tool) from None
         yield from _went_wrong(core, run, action, work, error, began)
         raise
+    finally:
+        cancelling.enter(around)
+        run.end_step(action.id)
     body = {"outcome": "succeeded", **usage_of(work, raw)}
     body["result"] = storable(raw, anyway=work.restore is not None)
     try:
@@ -105,11 +126,21 @@ def bound(core: Core, run: RunState, action: Action, arguments: Mapping[str, Any
         raise error
 
 
+def _cut_off(core: Core, run: RunState, action: Action, began: float) -> Flow[None]:
+    if is_careful(action):
+        raise OutcomeUnknown(action, "it was stopped in the middle, because a person asked for it")
+    error = {"type": CANCELLED, "message": "It was stopped because a person asked for it."}
+    yield from settle(core, run, action, {"outcome": "failed", "error": error}, began)
+
+
 def _went_wrong(
     core: Core, run: RunState, action: Action, work: Work, error: BaseException, began: float
 ) -> Flow[None]:
     body: dict[str, Json] = {"outcome": "failed", "error": describe(error)}
-    if is_interrupt(error, run.interrupts + work.interrupts):
+    if isinstance(error, StepCancelled):
+        body["error"] = {"type": CANCELLED, "message": str(error)}
+        yield from settle(core, run, action, body, began)
+    elif is_interrupt(error, run.interrupts + work.interrupts):
         yield from settle(core, run, action, {"outcome": "interrupted"}, began)
     elif not isinstance(error, Exception) or isinstance(error, Stopped):
         # The process is leaving: nothing may be waited for. An outcome that matters stays open.
