@@ -7,4 +7,5 @@ class ReviewsConfig(AppConfig):
 
     def ready(self) -> None:
         from . import describing, listeners  # noqa: F401  # connect themselves
+        from .alerting import document  # noqa: F401
         from .alerting import listeners as alerting  # noqa: F401

@@ -97,6 +97,9 @@ def tell_of_fleet(sentence: str, team: Team | None = None, **_: Any) -> None:
 
 @receiver(of_agents.policy_saved)
 def route_as_written(policy: Policy, document: dict[str, Any], by: Any, **_: Any) -> None:
-    """A team's document says which alerts go where. What cannot be meant refuses it as a whole."""
-    if policy.agent_id is None:
-        apply(policy.team, parse_routes(document.get("alerts", [])), by=by)
+    """A team's document says which alerts go where; one that does not leaves them as they are.
+
+    What cannot be meant refuses the document as a whole.
+    """
+    if policy.agent_id is None and "alerts" in document:
+        apply(policy.team, parse_routes(document["alerts"]), by=by)

@@ -48,6 +48,16 @@ class RouteSetting:
     repeat: timedelta | None = None
     quiet: bool = False
 
+    def __str__(self) -> str:
+        """`Trips, critical or graver, of mail.* → pager, desk; again every 30 minutes`"""
+        what = ", ".join(KINDS[kind].words for kind in self.when) or "Everything"
+        least = "" if self.severity == INFO else f", {self.severity} or graver"
+        whose = f", of {', '.join(self.agents)}" if self.agents else ""
+        again = f"; again every {durations.spoken(self.repeat)}" if self.repeat else ""
+        quiet = "; only in working hours" if self.quiet else ""
+        within = f"; told together within {durations.spoken(self.group)}"
+        return f"{what}{least}{whose} → {', '.join(self.to)}{within}{again}{quiet}"
+
     def as_dict(self) -> dict[str, Any]:
         """The one form in which it is kept: what is usual is left out."""
         found: dict[str, Any] = {"name": self.name}

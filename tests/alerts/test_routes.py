@@ -14,6 +14,7 @@ from hypothesis import strategies as some
 from agents import signals
 from agents.models import Agent
 from agents.models.policy import Policy
+from agents.transitions import policy as policies
 from audit.errors import Conflict, Invalid, NotFound
 from audit.models import Entry
 from people.models import Person, Team
@@ -288,4 +289,30 @@ def test_saving_a_teams_document_makes_its_routes(
     signals.policy_saved.send(Policy, policy=team, document=document, by="test")
     assert Route.objects.get().name == "a"
     signals.policy_saved.send(Policy, policy=team, document={"rules": []}, by="test")
+    assert Route.objects.exists()
+    signals.policy_saved.send(Policy, policy=team, document={"alerts": []}, by="test")
     assert not Route.objects.exists()
+
+
+def test_a_route_is_a_sentence() -> None:
+    assert str(parse_route(WHOLE)) == (
+        "Agent or run stopped, Fleet guard, critical or graver, of rebalancer, mail.* → pager, desk; "
+        "told together within 10 minutes; again every 30 minutes; only in working hours"
+    )
+
+
+def test_a_document_is_refused_as_a_whole_where_its_routes_cannot_be_meant(
+    scout: Agent, support: Team, desk: Channel
+) -> None:
+    policy = policies.of_team(support)
+    for alerts_written, sentence in (
+        ([{"name": "a", "to": ["pager"]}], "there is no channel “pager”"),
+        ([{"name": "a", "to": ["desk"], "wen": []}], "Did you mean when"),
+    ):
+        with pytest.raises(Invalid, match=sentence):
+            policies.write(policy, {"rules": [], "alerts": alerts_written}, by="test", why="")
+
+    policies.write(
+        policy, {"rules": [], "alerts": [{"name": "a", "to": ["desk"]}]}, by="test", why=""
+    )
+    assert Route.objects.get().from_policy
