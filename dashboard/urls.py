@@ -9,7 +9,9 @@ from dashboard.views import (
     account,
     agents,
     alerts,
+    budgets,
     channels,
+    controls,
     floor,
     health,
     holds,
@@ -17,6 +19,7 @@ from dashboard.views import (
     inbox,
     limits,
     policies,
+    prices,
     record,
     runs,
     search,
@@ -118,6 +121,19 @@ urlpatterns = [
     path("settings/alerts/routes/<uuid:pk>/move/", channels.move_route, name="route-move"),
     path("settings/alerts/routes/<uuid:pk>/delete/", channels.delete_route, name="route-delete"),
     # -- what agents share
+    # -- what may be spent, and what it costs
+    path("budgets/", budgets.budgets, name="budgets"),
+    path("budgets/add/", budgets.add, name="budget-add"),
+    path("budgets/<uuid:pk>/", budgets.budget, name="budget"),
+    path("budgets/<uuid:pk>/change/", budgets.change, name="budget-change"),
+    path("budgets/<uuid:pk>/remove/", budgets.remove, name="budget-remove"),
+    path(
+        "budgets/<uuid:pk>/accounts/<uuid:account>/raise/",
+        budgets.raise_account,
+        name="budget-raise",
+    ),
+    path("prices/", prices.prices, name="prices"),
+    path("prices/add/", prices.add, name="price-add"),
     path("settings/limits/", limits.limits, name="limits"),
     path("settings/limits/add/", limits.add, name="limit-add"),
     path("settings/limits/<uuid:pk>/", limits.limit, name="limit"),
@@ -172,13 +188,25 @@ urlpatterns = [
         agents.enable_breaker,
         name="breaker-enable",
     ),
+    path("agents/<uuid:pk>/cancel/", controls.cancel_agent, name="agent-cancel"),
+    path("breakers/<uuid:breaker>/", controls.breaker, name="breaker"),
+    path("breakers/<uuid:breaker>/<slug:verb>/", controls.act, name="breaker-act"),
+    # -- many at once
+    path("switch/", controls.everything, name="switch"),
+    path("switch/teams/<uuid:pk>/", controls.team, name="switch-team"),
+    path("switch/resume/<uuid:group>/", controls.resume, name="switch-resume"),
     # -- what they did
     path("runs/", runs.runs, name="runs"),
     path("runs/<uuid:pk>/", runs.run, name="run"),
     path("runs/<uuid:pk>/stop/", runs.stop, name="run-stop"),
     path("runs/<uuid:pk>/terminate/", runs.terminate, name="run-terminate"),
+    path("runs/<uuid:pk>/cancel/", controls.cancel_run, name="run-cancel"),
+    path(
+        "runs/<uuid:run>/actions/<uuid:pk>/cancel/", controls.cancel_action, name="action-cancel"
+    ),
     path("runs/<uuid:run>/actions/<uuid:pk>/", runs.action, name="action"),
     path("runs/<uuid:run>/actions/<uuid:pk>/raw/", runs.raw_action, name="action-raw"),
+    path("runs/<uuid:run>/actions/<uuid:pk>/void/", runs.void_action, name="action-void"),
     # -- what they may do
     path("policies/", policies.policies, name="policies"),
     path("policies/add/", policies.add, name="policy-add"),

@@ -242,4 +242,4 @@ def delete(budget: Budget) -> None:
 
 def tell(kind: str, budget: Budget, by: Any, *, summary: str, **data: Any) -> None:
     record(kind, actor=by, about=budget, summary=summary[:300], data=data)
-    ring("budgets", f"budget.{budget.pk}", f"agents.{budget.team_id}")
+    ring("agents", f"agents.{budget.team_id}")

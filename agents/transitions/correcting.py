@@ -73,7 +73,8 @@ def void(action: Action, *, by: Person, reason: str) -> Action:
         summary=f"{amount(before, 'usd')} does not count: {reason}"[:300],
         data={"before": str(before), "source": source, "reason": reason},
     )
-    ring(f"run.{action.run_id}", f"agent.{action.agent_id}", f"action.{action.pk}", "budgets")
+    ring(f"run.{action.run_id}", f"agent.{action.agent_id}", f"action.{action.pk}")
+    ring("agents", f"agents.{action.agent.team_id}")
     action.refresh_from_db()
     return action
 

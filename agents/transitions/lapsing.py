@@ -30,5 +30,5 @@ def lapse(action: Action) -> Action:
     )
     action.save(update_fields=["state", "code", "state_reason"])
     record("action.lapsed", actor="clock", about=action, summary=LAPSED)
-    ring(f"run.{action.run_id}", f"agent.{action.agent_id}", f"action.{action.pk}", "budgets")
+    ring(f"run.{action.run_id}", f"agent.{action.agent_id}", f"action.{action.pk}")
     return action

@@ -68,7 +68,7 @@ def add(team: Team | None, setting: PriceSetting, *, by: Person | Recordable | s
         summary=f"{made.name}: {said(row_of(made))}"[:300],
         data={"before": told(before), "after": told(row_of(made)), "note": made.note},
     )
-    ring("prices", f"price.{made.pk}")
+    ring("agents")
     return made
 
 
@@ -136,7 +136,7 @@ def go_on(work: Repricing) -> None:
     work.changed += sum(bool(one.more) for one in anew)
     work.difference += sum((one.more for one in anew), Decimal(0))
     work.save()
-    ring(f"agent.{work.agent}", "budgets", f"price.{price.pk}")
+    ring(f"agent.{work.agent}", "agents")
 
 
 def begin_agent(work: Repricing, price: Price) -> None:
@@ -164,7 +164,7 @@ def finish(work: Repricing, price: Price) -> None:
             "difference_usd": str(work.difference),
         },
     )
-    ring("prices", f"price.{price.pk}", "budgets")
+    ring("agents")
 
 
 def repriced(rows: Iterable[Any], book: PriceBook) -> list[Correction]:

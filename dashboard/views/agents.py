@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -20,7 +21,8 @@ from agents.transitions import agent as transitions
 from agents.transitions import breaker as breakers
 from audit.errors import Invalid
 from dashboard.pages import agent as pages
-from dashboard.pages import gauges
+from dashboard.pages import budgets, controls, gauges
+from people.rules.permissions import Permission
 
 from .asked import Asked
 from .refusals import attempt
@@ -90,6 +92,7 @@ def _page(request: Asked, agent: Agent, status: int = 200, **more: Any) -> HttpR
         "runs": pages.newest_runs(agent),
         "versions": pages.newest_versions(agent),
         "keys": pages.keys(agent),
+        "budgets": budgets.of_agent(agent),
         "policy": policy,
         "tools": tools,
         "address": request.build_absolute_uri("/").rstrip("/"),
@@ -105,6 +108,9 @@ def _standing(request: Asked, agent: Agent) -> dict[str, Any]:
         "trip": pages.open_trip(agent),
         "consequence": pages.consequence(agent),
         "may_decide": request.user.decides_for(agent.team_id),
+        "actions": controls.in_flight(agent),
+        "may_cancel": request.user.may(Permission.CANCEL, agent.team_id),
+        "cancel_all": reverse("agent-cancel", args=[agent.pk]),
     }
 
 

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from dashboard.pages import alerts, approved
+from dashboard.pages import alerts, approved, budgets
 from dashboard.pages import floor as pages
 from dashboard.pages.counts import waiting_for
 
@@ -25,6 +25,7 @@ def _summary(request: Asked) -> dict[str, Any]:
         "waiting": waiting_for(request),
         "oldest": pages.oldest_waiting(request.user),
         "spent": pages.spend_today(request.user, now=timezone.now()),
+        "budgeted": budgets.day_budget(request.user),
         "firing": alerts.firing(request.user),
         "undone_since": approved.oldest(request.user, now=timezone.now()),
     }

@@ -10,12 +10,15 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from agents.models import Agent, Run, RunState
+from agents.models import Action, Agent, Run, RunState
+from agents.models.action import CostSource
+from agents.transitions import correcting
 from agents.transitions import run as transitions
 from audit.errors import Invalid
 from dashboard.pages import keyset, trip
 from dashboard.pages import run as pages
 from dashboard.pages.arguments import changes
+from people.rules.permissions import Permission
 
 from .asked import Asked
 from .holds import plain_json
@@ -72,14 +75,33 @@ def run(request: Asked, pk: UUID) -> HttpResponse:
 @login_required
 def action(request: Asked, run: UUID, pk: UUID) -> HttpResponse:
     """One action whole: what went in, what came out, what was decided."""
-    found = pages.action(run, pk, request.user)
+    return _action(request, pages.action(run, pk, request.user))
+
+
+def _action(request: Asked, found: Action, status: int = 200, problem: str = "") -> HttpResponse:
     context = {
         "action": found,
+        "problem": problem,
+        "may_void": found.cost_usd
+        and found.is_over
+        and found.cost_source != CostSource.VOIDED
+        and request.user.may(Permission.RAISE_LIMIT, found.agent.team_id),
         "hold": found.holds.filter(team__in=[found.agent.team_id]).order_by("id").first(),
         "changes": changes(found.arguments, found.effective_arguments),
     }
     template = "action.html#whole" if request.htmx else "action.html"
-    return render(request, template, context)
+    return render(request, template, context, status=status)
+
+
+@require_POST
+@login_required
+def void_action(request: Asked, run: UUID, pk: UUID) -> HttpResponse:
+    """What it cost shall not count."""
+    found = pages.action(run, pk, request.user)
+    with attempt() as outcome:
+        correcting.void(found, by=request.user, reason=request.POST.get("reason", ""))
+        return redirect("action", run, pk)
+    return _action(request, found, outcome.status, outcome.problem)
 
 
 @require_GET
@@ -107,6 +129,9 @@ def _standing(request: Asked, run: Run) -> dict[str, Any]:
         "run": run,
         "trip": pages.open_trip(run) if run.is_live else None,
         "may_decide": request.user.decides_for(run.agent.team_id),
+        "actions": controls.in_flight(run.agent, run),
+        "may_cancel": request.user.may(Permission.CANCEL, run.agent.team_id),
+        "cancel_all": reverse("run-cancel", args=[run.pk]),
         "approvals": trip.waiting_approvals(run.agent, run) if run.is_live else 0,
     }
 
