@@ -24,6 +24,8 @@ MOST = 20_000
 MOST_TRIPS = 500
 LONGEST_S = 2.5
 """Seconds of reading; what was read until then is what is looked at."""
+USUAL = 10**15
+"""Uses of a tool that a person said is usual: never rare."""
 USUAL_BEFORE = timedelta(days=7)
 
 
@@ -89,7 +91,7 @@ PLAIN = (
     *("id", "agent_id", "run_id", "tool", "item", "created_at", "state", "gated", "settled_at"),
     *("decided_at", "decision", "claimed_at", "is_malformed"),
     *("estimated_tokens", "estimated_cost_usd", "input_tokens", "output_tokens", "cost_usd"),
-    *("duration_ms", "fingerprint"),
+    *("duration_ms", "fingerprint", "kind"),
 )
 STEPS = (*PLAIN, "subject", "arguments", "result", "error")
 RELEASED = (ActionState.REJECTED, ActionState.EXPIRED, ActionState.CANCELLED)
@@ -137,11 +139,12 @@ def done(row: Any, *, with_steps: bool) -> Done:
         ended_at=ended,
         failed=row.state == ActionState.FAILED,
         malformed=row.is_malformed,
+        kind=row.kind,
         estimated_tokens=row.estimated_tokens,
         estimated_cost_usd=row.estimated_cost_usd,
         tokens=row.input_tokens + row.output_tokens,
         cost_usd=row.cost_usd,
-        duration_ms=took_ms(row),
+        duration_ms=row.duration_ms,
         fingerprint=print_,
         waited_until=waited,
     )
@@ -155,12 +158,6 @@ def outcome(row: Any) -> Any:
     if row.state in RELEASED:
         return "released"
     return row.state if row.state in OVER else "open"
-
-
-def took_ms(row: Any) -> int | None:
-    """As reported. What nobody measured is not slow."""
-    measured: int | None = row.duration_ms
-    return measured
 
 
 def fingerprint(row: Any) -> bytes:
@@ -187,12 +184,10 @@ def runs_of(agents: list[UUID], since: datetime, until: datetime) -> list[Began]
 
 def uses_before(agents: list[UUID], actions: list[Done]) -> dict[tuple[str, str], int]:
     """How often tools were used before the first of these actions: what is counted now, less these."""
-    uses = {
-        (str(agent), tool): count
-        for agent, tool, count in ToolUse.objects.filter(agent__in=agents).values_list(
-            "agent_id", "tool", "uses"
-        )
-    }
+    rows = ToolUse.objects.filter(agent__in=agents).values_list(
+        "agent_id", "tool", "uses", "is_known"
+    )
+    uses = {(str(agent), tool): USUAL if known else n for agent, tool, n, known in rows}
     for action in actions:
         if action.outcome in ("denied", "refused"):
             continue
@@ -234,6 +229,9 @@ def lived(trip: Trip, tried: Tried, until: datetime, whose: Whose) -> Lived:
 
 def asked_for(trip: Trip) -> bool:
     """Whether it tripped on a proposal: that one was refused, and is kept only in the trip's evidence."""
+    offender = (trip.evidence.get("offender") or {}).get("id", str(trip.agent_id))
+    if offender != str(trip.agent_id):
+        return False  # it was stopped with the others of its team
     event = (trip.evidence.get("judged") or {}).get("event") or {}
     return event.get("moment") == "proposed"
 

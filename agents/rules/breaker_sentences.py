@@ -53,9 +53,7 @@ def when(found: Watching) -> str:
         case "repeats":
             return f"when one item is worked on more than {counted(count, 'time')} {during}"
         case "loop":
-            return (
-                f"when it goes through the same one to four steps {counted(count, 'time')} in a row"
-            )
+            return f"when it goes through the same one to four steps {counted(count, 'time')} in a row {during}"
         case "errors":
             return f"at {counted(count, 'failure')} {during}"
         case "failure_rate":
@@ -83,6 +81,5 @@ def when(found: Watching) -> str:
             return f"when more than {counted(count, 'run')} start {during}"
         case "rarely":
             return f"when fewer than {counted(count, 'run')} start {during}"
-    return (
-        f"when a run that is under way gives no sign of life for {durations.spoken(found.window)}"
-    )
+    whose = "it" if found.pause == "run" else "one of its runs"
+    return f"when {whose} gives no sign of life for {durations.spoken(found.window)}"

@@ -27,8 +27,8 @@ KEYS = (
 )
 SHARES = ("failure_rate", "drop")
 WITH_MINIMUM = ("failure_rate", "drop", "unusual")
-WITHOUT_WINDOW = ("loop", "malformed")
-"""They look at what comes in a row, however long that takes."""
+WITHOUT_WINDOW = ("malformed",)
+"""It looks at what comes in a row, however long that takes."""
 SCOPES = ("run", "agent", "team")
 UNITS = ("usd", "tokens")
 STATES = ("shadow", "disabled")

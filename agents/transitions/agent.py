@@ -21,10 +21,10 @@ from ..models import Action, Agent, AgentKey, AgentState, AgentVersion, Run, Too
 from ..models.agent import PRODUCTION
 from ..rules.schemas import validator
 from . import action as actions
+from . import applying, stopping
 from . import breaker as breakers
 from . import policy as policies
 from . import run as runs
-from . import stopping
 
 LONGEST_ENVIRONMENT = 40
 LARGEST_SCHEMA = 64 * 1024
@@ -53,7 +53,9 @@ def create(
     breakers.install_defaults(agent)
     record("agent.created", actor=by, about=agent, summary=f"{name} joined {team}")
     document = {"tools": ["*"] if tools is None else tools, "rules": rules or []}
-    policies.write(policies.of_agent(agent), document, by=by, why="How it was registered.")
+    own = policies.of_agent(agent)
+    document |= {"breakers": [applying.setting_of(b).as_dict() for b in applying.settings_of(own)]}
+    policies.write(own, document, by=by, why="How it was registered.", made_so=True)
     return agent, issue_key(agent, by=by, label="first key")[1]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -30,14 +29,14 @@ STATES = {"": BreakerState.CLOSED, "shadow": BreakerState.SHADOW, "disabled": Br
 _applying: ContextVar[bool] = ContextVar("a document is being made so", default=False)
 
 
-@contextmanager
-def applying() -> Iterator[None]:
+class Applying:
     """Meanwhile what changes is what the document says: nobody needs to write it into the document again."""
-    token = _applying.set(True)
-    try:
-        yield
-    finally:
-        _applying.reset(token)
+
+    def __enter__(self) -> None:
+        self._token = _applying.set(True)
+
+    def __exit__(self, *_: object) -> None:
+        _applying.reset(self._token)
 
 
 def is_applying() -> bool:
@@ -60,7 +59,7 @@ def apply(policy: Policy, document: Document, *, by: Recordable | str) -> None:
     from . import budget, limit  # they write down what changes, through the policy
 
     found = document.sections
-    with applying():
+    with Applying():
         if "breakers" in found:
             apply_breakers(policy, cast(Sequence[BreakerSetting], found["breakers"]), by=by)
         if "budgets" in found:

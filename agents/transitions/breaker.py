@@ -21,7 +21,7 @@ from ..defaults import DEFAULTS
 from ..models import Agent, AgentState, Breaker, Run, RunState, Trip
 from ..models.breaker import BreakerState, Scope
 from ..rules.breakers import plain, states
-from . import forcing, habits, probation, stopping
+from . import documenting, forcing, habits, probation, stopping
 
 LONGEST_REST = timedelta(days=30)
 
@@ -50,6 +50,8 @@ def resume(
         breaker = Breaker.objects.select_for_update(of=("self",)).get(pk=made.breaker.pk)
         if breaker.state == BreakerState.OPEN:
             probation.begin(breaker, by=by, limit=limit, extra=extra)
+            if limit is not None:
+                documenting.keep_breaker(breaker, by=by, why=f"After a trip: {made.reason}")
         habits.accept(made)
     if paused.state in (RunState.PAUSED, AgentState.PAUSED):
         paused.state = RunState.RUNNING if made.run else AgentState.ACTIVE
@@ -212,5 +214,6 @@ def locked(breaker: Breaker) -> Breaker:
 
 def changed(breaker: Breaker, by: Person | str, kind: str, summary: str) -> Breaker:
     record(kind, actor=by, about=breaker, summary=summary)
+    documenting.keep_breaker(breaker, by=by, why=summary)
     ring(f"agent.{breaker.agent_id}", f"agents.{breaker.owner_team_id}", "agents")
     return breaker

@@ -135,6 +135,7 @@ def write(
         summary=f"{limit.resource}: {after}"[:300],
         data={"before": before.as_dict() if before else None, "after": after.as_dict()},
     )
+    documenting.keep_limit(limit.team_id, by=by, why=f"{limit.resource}: {after}")
     ring(f"limit.{limit.pk}", f"limit.{limit.pk}.free")
 
 

@@ -8,6 +8,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from agents.defaults import DEFAULTS
 from agents.models import Agent, AgentKey
 from agents.rules.policy import shorthand
 from audit.models import Entry
@@ -29,17 +30,17 @@ def test_an_agent_is_registered_and_its_key_shown_once() -> None:
     assert made["key"].startswith("wf_")
     assert made["key"] not in told("list")
     assert made["key"] not in str(AgentKey.objects.values())
-    assert agent.breakers.count() == 3
+    assert agent.breakers.count() == len(DEFAULTS)
 
 
 def test_tools_and_gates_are_limits() -> None:
     told("create", "scout", "--tool", "pay", "--tool", "search", "--approve", "pay:amount>50")
 
     agent = Agent.objects.get()
-    assert agent.policy.document == {
-        "tools": ["pay", "search"],
-        "rules": [shorthand.over("pay", "amount", 50)],
-    }
+    document = agent.policy.document
+    assert document["tools"] == ["pay", "search"]
+    assert document["rules"] == [shorthand.over("pay", "amount", 50)]
+    assert len(document["breakers"]) == len(DEFAULTS)
 
 
 def test_people_say_where_an_agent_acts() -> None:

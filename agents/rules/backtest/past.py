@@ -28,6 +28,7 @@ class Done(NamedTuple):
     ended_at: datetime | None = None
     failed: bool = False
     malformed: bool = False
+    kind: str = ""
     estimated_tokens: int = 0
     estimated_cost_usd: Decimal = Decimal(0)
     tokens: int = 0
@@ -89,7 +90,7 @@ def of_action(done: Done) -> Iterator[Moment]:
         return
     # What came back in the same instant still came after it was asked.
     ended = max(done.ended_at, done.asked_at + timedelta(microseconds=1))
-    yield _moment(done, ended, None if done.outcome == "released" else settled(done))
+    yield _moment(done, ended, None if done.outcome == "released" else settled(done, ended))
 
 
 def _moment(done: Done, at: datetime, event: Event | None) -> Moment:
@@ -106,7 +107,7 @@ def asked(done: Done, *, denied: bool) -> Event:
     )
 
 
-def settled(done: Done) -> Event:
+def settled(done: Done, at: datetime) -> Event:
     return Event(
         "settled",
         tool=done.tool,
@@ -117,6 +118,11 @@ def settled(done: Done) -> Event:
         cost_usd=done.cost_usd - done.estimated_cost_usd,
         duration_ms=done.duration_ms,
         fingerprint=done.fingerprint,
+        kind=done.kind,
+        at=at,
+        reserved_tokens=done.estimated_tokens,
+        reserved_cost_usd=done.estimated_cost_usd,
+        reserved_s=(at - done.asked_at).total_seconds(),
     )
 
 
@@ -131,4 +137,6 @@ def observed(done: Done) -> Event:
         cost_usd=done.cost_usd,
         duration_ms=done.duration_ms,
         fingerprint=done.fingerprint,
+        kind=done.kind,
+        at=done.ended_at or done.asked_at,
     )

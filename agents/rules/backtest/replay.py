@@ -177,7 +177,8 @@ class Replay:
         if condition == "loop":
             if event.moment not in LOOP_MOMENTS or not event.fingerprint:
                 return
-            value = Decimal(loops.cycle(loops.split(steps))[1])
+            kept = loops.recent(steps, window_s=self._facts.window_s)
+            value = Decimal(loops.cycle(kept)[1])
         elif event.moment not in CONDITIONS[condition][0]:
             return
         else:
