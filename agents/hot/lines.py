@@ -15,6 +15,9 @@ from uuid import UUID
 
 from .wait import Waiter, waiting
 
+KEEP_EVERY_S = 3.0
+"""With the four seconds after which the first looks again at the latest, well within a turn's twelve."""
+
 _lines: dict[UUID, Line] = {}
 
 
@@ -28,9 +31,12 @@ class Place:
         self._line, self._stack = line, stack
         self._waiter: Waiter | None = None
 
-    @property
     def everybody(self) -> tuple[UUID, ...]:
-        """Who stands in this line: one look keeps the turns of all."""
+        """Who stands in this line, whenever it is time to keep their turns: one look does it for all."""
+        now = asyncio.get_running_loop().time()
+        if now < self._line.kept_at + KEEP_EVERY_S:
+            return ()
+        self._line.kept_at = now
         return tuple(place.permit for place in self._line.places)
 
     async def turn(self, stop: float) -> bool:
@@ -60,6 +66,7 @@ class Line:
     def __init__(self, limit: UUID) -> None:
         self.limit = limit
         self.places: list[Place] = []
+        self.kept_at = asyncio.get_running_loop().time()
 
     @contextmanager
     def place(self, permit: UUID, asked_at: datetime) -> Iterator[Place]:

@@ -73,7 +73,7 @@ async def stand(
     with line_of(limit).place(permit, asked_at) as place:
         while await place.turn(stop):
             left = max(0.0, end - clock())
-            look = await look_at(key, asked, permit, left_s=left, waiting=place.everybody)
+            look = await look_at(key, asked, permit, left_s=left, waiting=place.everybody())
             if not look.waits or look.row.limit_id != limit:
                 break
             await place.sleep(min(look.sleep_s, stop - clock()))
@@ -174,6 +174,7 @@ async def forget(permit: UUID, look: Look) -> None:
     }
     try:
         async with transaction() as conn:
+            await conn.execute(sql.LOCK, params)  # or it could meet a look in the opposite order
             await conn.execute(sql.FORGET, params)
     except (psycopg.Error, PoolTimeout) as error:  # its turn lapses by itself
         logger.warning("A turn could not be given up: %s", error)

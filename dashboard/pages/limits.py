@@ -130,7 +130,14 @@ def _permits(ids: Sequence[UUID], now: datetime) -> dict[UUID, dict[str, int]]:
             booked=Count("pk", filter=~begun & Q(starts_at__isnull=False)),
         )
     )
-    return {row.pop("limit"): row for row in rows}
+    return {
+        row["limit"]: {
+            "held": row["held"],
+            "waiting": row["waiting"],
+            "booked": row["booked"],
+        }
+        for row in rows
+    }
 
 
 def _uses(

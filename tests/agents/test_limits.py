@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -519,3 +519,42 @@ def test_a_process_that_dies_keeps_the_others_waiting_for_seconds_only(
 
     assert told["granted"]
     assert timezone.now() >= lapsing
+
+
+def test_turns_are_kept_for_longer_than_a_turn_lasts(asker: Asker, support: Team) -> None:
+    limit(support, {**PLACES, "concurrency": 1})
+    lease = asker.told("crm", lease_s=30)["lease_id"]
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(asker.told, "crm", max_wait_s=40) for _ in range(3)]
+        in_line(3)
+        began = dict(Permit.objects.filter(starts_at=None).values_list("pk", "until"))
+
+        until(lambda: all(p.until > began[p.pk] for p in Permit.objects.filter(starts_at=None)))
+
+        assert Permit.objects.filter(starts_at=None).count() == 3
+        for _ in waiting:
+            asker.give_back(lease)
+            until(lambda before=lease: held_by_another(before))
+            lease = str(Permit.objects.get(starts_at__isnull=False, until__gt=timezone.now()).pk)
+        assert all(each.result(20)["granted"] for each in waiting)
+
+
+def held_by_another(than: str) -> bool:
+    held = Permit.objects.filter(starts_at__isnull=False, until__gt=timezone.now())
+    return held.exclude(pk=than).exists()
+
+
+def test_forty_who_hang_up_at_once_leave_no_deadlock_behind(asker: Asker, support: Team) -> None:
+    limit(support, {**PLACES, "concurrency": 1})
+    lease = asker.told("crm")["lease_id"]
+
+    def hang_up(_: int) -> None:
+        with suppress(httpx.ReadTimeout):
+            asker.http.post("/permits", json={"resource": "crm", "max_wait_s": 30}, timeout=1)
+
+    with ThreadPoolExecutor(40) as pool:
+        list(pool.map(hang_up, range(40)))
+    gone()
+    asker.give_back(lease)
+
+    assert asker.told("crm")["granted"]
