@@ -100,12 +100,6 @@ select asked.run, agents_breakers_json(asked.agent, asked.team, asked.run, null,
 
 HAS_BUDGETS = "select 1 from agents_budget where team_id = any(%(teams)s::uuid[]) limit 1"
 
-RESETS = """
-select b.id::text as id, b.reset_at from agents_breaker b
- where b.reset_at is not null and b.id = any(%(ids)s::uuid[])
-"""
-"""What happened before was answered for; spans that come late do not open the breaker again."""
-
 _ITEMS = """
 select b.id::text as breaker, n.run, i.item, i.tool, count(*)::int as tries
   from agents_breaker b, unnest(%(items)s::text[], %(tools)s::text[]) as i (item, tool),

@@ -6,11 +6,12 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
+from itertools import count, islice
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from agents.models import Action, Agent
+from agents.models import Action, Trip
 from agents.transitions import agent as agents
 
 from .figures import percentile
@@ -22,8 +23,10 @@ AGENTS, CLIENTS, SECONDS, ROUNDS = 8, 8, 3.0, 3
 LATE = float("inf")
 """Answered after the time was over: stored, not counted."""
 TRACE = b"\x11" * 16
+FIRST = b"\x33" * 8
 TOKEN = b"~~~~~~~~~~"
-"""What every request has its own of: the trace, and what is said in it."""
+"""What every request has its own of: the trace, its first span, and what is said in it."""
+OF_TRACE = 100
 
 
 def measure(floor: Floor) -> dict[str, Any]:
@@ -49,14 +52,14 @@ def measure(floor: Floor) -> dict[str, Any]:
 async def load(floor: Floor, keys: list[str], *, spans: int, seconds: float) -> list[float]:
     """Milliseconds of every request that `CLIENTS` connections began within `seconds`."""
     times: list[float] = []
-    bodies = requests(spans)
+    bodies = [requests(spans) for _ in range(CLIENTS)]
     end = time.perf_counter() + seconds
 
     async def client(number: int) -> None:
         wire = await Wire.open(floor.port)
         while time.perf_counter() < end:
             started = time.perf_counter()
-            await send(wire, keys[number % len(keys)], next(bodies))
+            await send(wire, keys[number % len(keys)], next(bodies[number]))
             answered = time.perf_counter()
             times.append((answered - started) * 1000 if answered < end else LATE)
         wire.close()
@@ -73,10 +76,10 @@ async def send(wire: Wire, key: str, body: bytes) -> None:
 
 
 def prove_judging(floor: Floor) -> None:
-    """The same item six times trips a breaker that allows five, before the answer to the sixth."""
+    """The same two items six times trip a breaker that allows five, before the last answer."""
     made, key = agents.create("looping", team=team(), by="bench")
-    asyncio.run(one_by_one(floor, key, [next(requests(1, item=b"the same")) for _ in range(6)]))
-    assert Agent.objects.get(pk=made.pk).is_paused, "six tries of one item did not trip"
+    asyncio.run(one_by_one(floor, key, list(islice(requests(1, item=b"the same"), 12))))
+    assert Trip.objects.filter(agent=made).exists(), "six tries of one item did not trip"
 
 
 async def one_by_one(floor: Floor, key: str, bodies: list[bytes]) -> None:
@@ -87,24 +90,30 @@ async def one_by_one(floor: Floor, key: str, bodies: list[bytes]) -> None:
 
 
 def requests(spans: int, item: bytes = b"") -> Iterator[bytes]:
-    """Bodies that differ in trace and content. Half of the spans are inferences, half are tool calls."""
-    whole = request(spans)
-    while True:
+    """Bodies of which no span is like another; a trace has 100, whether they come together or one by one.
+
+    Half of the spans are inferences, half are tool calls.
+    """
+    wholes = [request(spans, at=n) for n in range(2 if spans == 1 else 1)]
+    for n in count():
+        if n * spans % OF_TRACE == 0:
+            trace = os.urandom(16)
         token = item.ljust(len(TOKEN)) if item else os.urandom(5).hex().encode()
-        yield whole.replace(TRACE, os.urandom(16)).replace(TOKEN, token)
+        body = wholes[n % len(wholes)].replace(TRACE, trace).replace(TOKEN, token)
+        yield body.replace(FIRST, os.urandom(8))
 
 
-def request(spans: int) -> bytes:
+def request(spans: int, at: int = 0) -> bytes:
     made = ExportTraceServiceRequest()
     group = made.resource_spans.add()
     service = group.resource.attributes.add()
     service.key, service.value.string_value = "service.name", "triage"
     into = group.scope_spans.add()
     now = time.time_ns()
-    for n in range(spans):
+    for n in range(at, at + spans):
         span = into.spans.add(
             trace_id=TRACE,
-            span_id=os.urandom(8),
+            span_id=FIRST if n == at else os.urandom(8),
             parent_span_id=b"\x22" * 8,
             name="execute_tool search" if n % 2 else "chat gpt-5.2",
             start_time_unix_nano=now,
@@ -130,8 +139,7 @@ def inference(said: str) -> dict[str, str | int]:
         "gen_ai.conversation.id": "thread-7",
         "gen_ai.usage.input_tokens": 812,
         "gen_ai.usage.output_tokens": 64,
-        "gen_ai.input.messages": '[{"role":"user","parts":[{"type":"text","content":"Classify: %s"}]}]'
-        % said,
+        "gen_ai.input.messages": f'[{{"role":"user","parts":[{{"type":"text","content":"{said}"}}]}}]',
         "gen_ai.output.messages": '[{"role":"assistant","parts":[{"type":"text","content":"card_arrival"}]}]',
     }
 
@@ -144,6 +152,6 @@ def tool(said: str) -> dict[str, str | int]:
         "gen_ai.conversation.id": "thread-7",
         "gen_ai.tool.name": "search",
         "gen_ai.tool.type": "function",
-        "gen_ai.tool.call.arguments": '{"query":"%s","limit":10}' % said,
+        "gen_ai.tool.call.arguments": f'{{"query":"{said}","limit":10}}',
         "gen_ai.tool.call.result": '{"hits":[{"id":"faq-12","title":"When will my card arrive?"}]}',
     }

@@ -60,6 +60,8 @@ class Waiting:
     rejected: int = 0
 
 
+GATHER_S = 0.003
+"""How long a transaction waits for as many requests as the one before had."""
 LANES = 2
 
 
@@ -82,6 +84,7 @@ class Lane:
     def __init__(self) -> None:
         self._waiting: deque[Waiting] = deque()
         self._spans = 0
+        self._last = 0
         self._working: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "ingest")
 
@@ -102,7 +105,10 @@ class Lane:
 
     async def _work(self) -> None:
         while self._waiting:
+            if len(self._waiting) < self._last:
+                await asyncio.sleep(GATHER_S)  # whoever was just answered may be about to send more
             batch = self._next()
+            self._last = len(batch)
             await self._write([(one, one.told) for one in batch])
             for one in batch:
                 self._spans -= one.told.export.spans

@@ -53,7 +53,7 @@ def encoded(text: str) -> bytes:
 
 def parsed(raw: bytes) -> Any:
     """The object or list, or None where PostgreSQL or people could not take it."""
-    if NUL.search(raw):
+    if b"u0000" in raw and NUL.search(raw):
         raise Unstorable
     if EXPONENT.search(raw):
         return None

@@ -14,7 +14,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Wire
 
-from .spans import Attributes, Exception_, Malformed, Span, Unfit, flaw, is_root, is_wanted
+from .spans import FLATTENED, WANTED, Attributes, Exception_, Malformed, Span, Unfit, flaw, is_root
 
 RESOURCE_SPANS = b"\x0a"[0]  # ExportTraceServiceRequest.resource_spans: field 1, length-delimited
 RESOURCE = b"\x0a"[0]  # ResourceSpans.resource: field 1
@@ -77,7 +77,13 @@ def span(raw: bytes, resource: Attributes) -> Span | Unfit:
 
 
 def attributes(pairs: Any) -> Attributes:
-    return {key: value(pair.value) for pair in pairs if is_wanted(key := pair.key)}
+    held: Attributes = {}
+    for pair in pairs:
+        key = pair.key
+        if key in WANTED or key.startswith(FLATTENED):
+            wire = pair.value
+            held[key] = wire.string_value or value(wire)  # most are texts
+    return held
 
 
 def value(wire: AnyValue) -> Any:

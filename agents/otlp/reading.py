@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -18,7 +18,6 @@ OLDEST_NS = 946_684_800 * 10**9
 SKEW_NS = 5 * 60 * 10**9
 NUL = "Text must not contain the character U+0000."
 LONGEST_MS = 2**31 - 1
-START = datetime(1970, 1, 1, tzinfo=UTC)
 
 DECODERS: dict[str, Callable[[bytes], Iterator[Span | Unfit]]] = {
     "application/x-protobuf": protobuf.spans,
@@ -130,8 +129,11 @@ def model_call(span: Span, now_ns: int) -> Done:
     tool = model or "/".join(filter(None, (provider, operation))) or span.name or "model"
     given, made = dialects.said(held), dialects.answered(held)
     done = begun(span, now_ns, tool=tool, kind="model")
+    done.is_step = False
     done.model = model
-    if given is not None:
+    if given is None:
+        done.digest = digest_of_text(done.call_id)
+    else:
         given_json, _ = as_json(given)
         done.arguments_json = f'{{"input":{given_json}}}'
         whole = given if isinstance(given, str) else given_json
@@ -149,7 +151,9 @@ def tool_call(span: Span, now_ns: int) -> Done:
     tool = dialects.text(held, dialects.TOOL) or span.name.removeprefix("execute_tool ") or "tool"
     done = begun(span, now_ns, tool=tool, kind="tool")
     given = dialects.content(held, dialects.TOOL_INPUT)
-    if given is not None:
+    if given is None:
+        done.digest = digest_of_text(done.call_id)
+    else:
         given_json, value = as_json(given)
         if isinstance(value, dict) and isinstance(inner := value.get("inputs"), dict):
             # OpenLLMetry wraps them together with tags and metadata, which differ from call to call.
@@ -186,7 +190,7 @@ def begun(span: Span, now_ns: int, *, tool: str, kind: str) -> Done:
         kind=kind,
         subject=subject,
         item=subject or f"span:{call_id}",
-        digest=digest_of_text(call_id),
+        digest=b"",
         failed=failed,
         error_json=error_json(span) if failed else None,
         started_at=at(span.start_ns or span.end_ns, now_ns),
@@ -239,7 +243,7 @@ def clean(text: str, most: int = 200) -> str:
 def at(ns: int, now_ns: int) -> datetime:
     """A time within reason: a clock that was never set tells 1970, one that runs ahead is drawn back."""
     ns = max(OLDEST_NS, min(ns or now_ns, now_ns + SKEW_NS))
-    return START + timedelta(microseconds=ns // 1000)
+    return datetime.fromtimestamp(ns / 10**9, UTC)
 
 
 def uuid_of(text: str) -> UUID | None:

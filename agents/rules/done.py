@@ -35,6 +35,9 @@ class Done(msgspec.Struct, kw_only=True, gc=False):
     model: str = ""
     duration_ms: int | None = None
     trace_url: str = ""
+    is_step: bool = True
+    """Whether it can be part of a circle. What is said to a model grows with every turn: between the same two
+    tool calls, over and over, stand inferences of which none is like another."""
     fingerprint: bytes = b""
     """For loops, see `breakers/loops.py`; made only where a breaker looks for circles."""
     malformed: bool = False

@@ -88,20 +88,27 @@ def watch(reports: Sequence[Report], read: Sequence[str], now: datetime) -> list
             now=now,
             steps=seen.report.steps,
             tries=facts.tries.setdefault(seen.report.run, {}),
-            resets=facts.resets,
         )
-        if not judged_as_a_whole(seen, watching):
-            fold(seen, watching, facts.uses.get(seen.report.agent), stopped)
+        uses = facts.uses.get(seen.report.agent)
+        if not judged_as_a_whole(seen, watching, uses):
+            fold(seen, watching, uses, stopped)
         seen.report.steps = watching.steps
     return watched
 
 
-def judged_as_a_whole(seen: Watched, watching: BatchWatch) -> bool:
+def judged_as_a_whole(seen: Watched, watching: BatchWatch, uses: Counter[str] | None) -> bool:
     """Most reports come nowhere near a limit: their sums tell that none of their actions can open anything."""
     done = seen.report.done
+    circles = any(one.condition == "loop" for one in seen.breakers)
+    steps = [one for one in done if one.is_step] if circles else []
+    for one in steps:
+        one.fingerprint = fingerprint_of(one, error_of(one))
     if not watching.is_within(min(one.ended_at for one in done)):
         return False
-    items = Counter((one.item, one.tool) for one in done)
+    items = Counter([(one.item, one.tool) for one in done])
+    tools = Counter([one.tool for one in done])
+    alike = Counter([one.fingerprint[: loops.KEPT] for one in steps])
+    alike.update(loops.split(seen.report.steps))
     for one in done:
         one.malformed = one.failed and malformed_of(error_of(one).get("type", ""), one.kind)
     sums = Sums(
@@ -111,11 +118,19 @@ def judged_as_a_whole(seen: Watched, watching: BatchWatch) -> bool:
         tokens=sum(one.tokens for one in done),
         cost_usd=sum((one.cost_usd for one in done if one.cost_usd), NOTHING),
         most_tries=watching.most_tries(items),
-        longest_ms=max(one.duration_ms or 0 for one in done),
+        longest_ms=max([one.duration_ms or 0 for one in done]),
+        uses=uses[""] if uses is not None else 0,
+        fewest_uses=min([uses[tool] for tool in tools]) if uses is not None else 0,
+        most_alike=max(alike.values(), default=0),
     )
     if not watching.stays_calm(sums):
         return False
     watching.skip(sums, items)
+    for one in steps[-loops.REMEMBERED :]:
+        watching.steps = loops.append(watching.steps, one.fingerprint, one.ended_at)
+    if uses is not None:
+        uses.update(tools)
+        uses[""] += len(done)
     seen.malformed = any(one.kind == "model" and not one.failed for one in done), 0
     return True
 
@@ -172,7 +187,9 @@ def event_of(done: Done, *, circles: bool, uses: Counter[str] | None) -> Event:
         tokens=done.tokens,
         cost_usd=done.cost_usd or NOTHING,
         duration_ms=done.duration_ms,
-        fingerprint=fingerprint_of(done, error) if circles else b"",
+        fingerprint=done.fingerprint or fingerprint_of(done, error)
+        if circles and done.is_step
+        else b"",
         uses=before[0],
         tool_uses=before[1],
         kind=done.kind,
@@ -203,7 +220,6 @@ def error_of(done: Done) -> dict[str, Any]:
 class Facts:
     """What judging a batch needs beside the breakers themselves."""
 
-    resets: dict[str, datetime] = field(default_factory=dict)
     tries: dict[UUID | None, Tries] = field(default_factory=dict)
     """By run for breakers of runs; under None for all others."""
     uses: dict[UUID, Counter[str]] = field(default_factory=dict)
@@ -213,10 +229,8 @@ class Facts:
 def read_facts(watched: Sequence[Watched], now: datetime) -> Facts:
     facts = Facts()
     with together():
-        resets = ask(sql.RESETS, ids=sorted({one.id for seen in watched for one in seen.breakers}))
         tries = list(ask_tries(watched, now))
         uses = ask_uses(watched)
-    facts.resets = {row.id: row.reset_at for row in resets}
     for cursor in tries:
         for row in cursor:
             facts.tries.setdefault(row.run, {})[row.breaker, row.item, row.tool] = row.tries

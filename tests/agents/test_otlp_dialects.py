@@ -16,7 +16,7 @@ from agents.rules.digest import item_of, proposal_digest
 from agents.rules.done import Done
 from tests.agents.spans import JSON, NOW, TRACE, as_json, read_all, span
 
-GENAI = {
+GENAI: dict[str, Any] = {
     "gen_ai.operation.name": "chat",
     "gen_ai.provider.name": "openai",
     "gen_ai.request.model": "gpt-5.2",
@@ -28,13 +28,13 @@ GENAI = {
     "gen_ai.input.messages": '[{"role":"user","parts":[{"type":"text","content":"Hi"}]}]',
     "gen_ai.output.messages": '[{"role":"assistant","parts":[{"type":"text","content":"Yes"}]}]',
 }
-OLDER_GENAI = {
+OLDER_GENAI: dict[str, Any] = {
     "gen_ai.system": "anthropic",
     "gen_ai.request.model": "claude-opus-4-8",
     "gen_ai.usage.prompt_tokens": 70,
     "gen_ai.usage.completion_tokens": 7,
 }
-GENAI_TOOL = {
+GENAI_TOOL: dict[str, Any] = {
     "gen_ai.operation.name": "execute_tool",
     "gen_ai.tool.name": "search",
     "gen_ai.tool.call.id": "call_1",

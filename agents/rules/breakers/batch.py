@@ -35,13 +35,16 @@ class Sums(NamedTuple):
     most_tries: int
     """Of one item with one tool, those before it included, whichever breaker counts them."""
     longest_ms: int
+    uses: int = 0
+    """How often the agent acted before."""
+    fewest_uses: int = 0
+    """Of the tools in the report: how often the one that was used least was used before."""
+    most_alike: int = 0
+    """Steps that did the same, those that the run remembers included."""
 
 
 class BatchWatch(Watch):
-    """The breakers that watch one run of a batch; `step` an event after `look_at` its time.
-
-    `resets` says until when what a breaker saw was answered for.
-    """
+    """The breakers that watch one run of a batch; `step` an event after `look_at` its time."""
 
     def __init__(
         self,
@@ -51,10 +54,9 @@ class BatchWatch(Watch):
         now: datetime,
         steps: bytes,
         tries: Tries,
-        resets: Mapping[str, datetime],
     ) -> None:
         self._watching = [
-            (one, begin_of(one, now, resets.get(one.id)))
+            (one, begin_of(one, now))
             for one in breakers
             if one.state in JUDGING and judges_reports(one)
         ]
@@ -144,6 +146,13 @@ def is_calm(breaker: BreakerFacts, gauge: Gauge, sums: Sums) -> bool:
             return added(breaker, gauge, sums).value <= breaker.limit
         case "malformed":
             return not sums.malformed and not gauge.value
+        case "loop":
+            return sums.most_alike < breaker.limit
+        case "unusual":
+            most = sums.uses + sums.events
+            return most <= breaker.minimum or (
+                sums.fewest_uses > 0 and sums.fewest_uses * 100 >= breaker.threshold * most
+            )
     return False
 
 
@@ -168,7 +177,7 @@ def judges_reports(breaker: BreakerFacts) -> bool:
     return known is not None and "observed" in known[0]
 
 
-def begin_of(breaker: BreakerFacts, now: datetime, reset_at: datetime | None) -> datetime | None:
-    """Where what a breaker looks at begins; None: with the run."""
+def begin_of(breaker: BreakerFacts, now: datetime) -> datetime | None:
+    """Where what a breaker looks at begins: its window, or what was answered for; None: with the run."""
     begin = now - timedelta(seconds=breaker.window_s) if breaker.window_s else None
-    return max(filter(None, (begin, reset_at)), default=None)
+    return max(filter(None, (begin, breaker.reset_at)), default=None)
