@@ -91,6 +91,7 @@ class Past:
     def settle(
         self, one: Lived, *, cost: Decimal, failed: bool, malformed: bool, took_ms: int
     ) -> None:
+        self.now += timedelta(microseconds=1)  # so that ends have an order
         run = Run.objects.get(pk=one.run)
         error = Failure(type="malformed_output" if malformed else "TimeoutError", message="no")
         request = Settle(

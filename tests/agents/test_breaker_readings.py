@@ -25,7 +25,10 @@ COUNTED = ("repeats", "errors", "failure_rate", "slow", "spend", "drop", "malfor
 
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("wait"), st.sampled_from([0.4, 3, 9.99, 10, 31, 61, 599, 3600, 7201])),
+        st.tuples(
+            st.just("wait"),
+            st.sampled_from([0.4, 9.99, 10, 21, 29, 31, 59, 61, 299, 599, 3600, 7201]),
+        ),
         st.tuples(
             st.just("propose"),
             st.sampled_from(["search", "mail.read"]),
@@ -41,12 +44,13 @@ steps = st.lists(
             st.sampled_from([Decimal(0), Decimal("0.5"), Decimal(4)]),
             st.sampled_from([1, 20_000]),
         ),
+        st.tuples(st.just("did"), st.booleans(), st.sampled_from(["tool", "model"])),
         st.tuples(st.just("forget")),
     ),
     min_size=4,
     max_size=30,
 )
-windows = st.sampled_from([30, 60, 300, 3600, 7200, 10_800])
+windows = st.sampled_from([30, 60, 300, 3600, 10_800])
 
 
 @pytest.fixture
@@ -55,7 +59,7 @@ def two_runs(scout: Agent) -> list[Run]:
 
 
 @settings(
-    max_examples=60,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -108,6 +112,11 @@ def live(
             past.propose(two_runs[number], tool=tool, item=item, reserved=reserved, kind=kind)
         case ("settle", failed, malformed, cost, took) if under_way:
             past.settle(under_way[0], failed=failed, malformed=malformed, cost=cost, took_ms=took)
+        case ("did", failed, kind):
+            one = past.propose(
+                two_runs[0], tool="mail.read", item="a", reserved=Decimal(1), kind=kind
+            )
+            past.settle(one, failed=failed, malformed=failed, cost=Decimal(2), took_ms=20_000)
         case ("forget",) if not under_way and breakers["errors"].scope != Scope.RUN:
             past.wait(0.001)
             for one in breakers.values():
