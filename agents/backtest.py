@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from django.utils import timezone
 
-from .history import History, Whose, history
+from .history import History, Known, Whose, history
 from .models import Breaker, Trip
 from .rules.backtest import (
     CLOCKED,
@@ -17,10 +17,13 @@ from .rules.backtest import (
     Replay,
     Replayed,
     Tried,
+    TriedBudget,
     better,
     by_the_clock,
     moments,
+    replay_budget,
 )
+from .rules.backtest.budgets import period
 from .rules.backtest.result import Backtest, Patience
 
 WEEK = timedelta(days=7)
@@ -41,11 +44,47 @@ def tried_of(breaker: Breaker) -> Tried:
 
 
 def backtest(
-    tried: Tried, whose: Whose, *, now: datetime | None = None, since: timedelta = WEEK
+    tried: Tried,
+    whose: Whose,
+    *,
+    now: datetime | None = None,
+    since: timedelta = WEEK,
+    known: Known | None = None,
 ) -> Backtest:
     """What this breaker would have tripped on in the last `since`, and what that would have saved."""
     now = now or timezone.now()
-    return on(history(whose, tried, since=now - since, until=now), tried, whose)
+    return on(history(whose, tried, since=now - since, until=now, known=known), tried, whose)
+
+
+def backtest_budget(
+    tried: TriedBudget,
+    whose: Whose,
+    *,
+    now: datetime | None = None,
+    since: timedelta = WEEK,
+    known: Known | None = None,
+) -> Backtest:
+    """When this budget would have been used up in the last `since`, and what was spent beyond it."""
+    now = now or timezone.now()
+    begin = period(tried, now - since)[0] or now - since
+    as_breaker = Tried("budget", tried.limit, timedelta(0), tried.scope, tried.unit)
+    past = history(whose, as_breaker, since=begin, until=now, known=known)
+    found = replay_budget(
+        tried,
+        moments(past.actions),
+        team=str(whose.team_id),
+        judge_from=max(past.since, now - since),
+    )
+    return Backtest(
+        tried=as_breaker,
+        since=max(past.since, now - since),
+        until=now,
+        looked_at=len(past.actions),
+        complete=past.complete,
+        answer_takes=past.answer_takes,
+        trips=found.trips,
+        course=found.course,
+    )
 
 
 def on(past: History, tried: Tried, whose: Whose) -> Backtest:
@@ -137,6 +176,15 @@ def suggest(
         ],
     )
     return suggestion(past, tried, whose)
+
+
+def suggest_for(
+    breaker: Breaker, *, now: datetime | None = None, since: timedelta = MONTH
+) -> Suggestion:
+    """A better limit for a breaker, from the trips that people judged."""
+    now = now or timezone.now()
+    tried, whose = tried_of(breaker), Whose.of(breaker)
+    return suggestion(history(whose, tried, since=now - since, until=now), tried, whose)
 
 
 def suggestion(past: History, tried: Tried, whose: Whose) -> Suggestion:

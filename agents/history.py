@@ -61,7 +61,13 @@ class History:
     answer_takes: timedelta = timedelta()
 
 
-def history(whose: Whose, tried: Tried, *, since: datetime, until: datetime) -> History:
+type Known = dict[bool, tuple[datetime, list[Done], datetime | None]]
+"""What was read already, with and without steps, and from where on: several settings share one past."""
+
+
+def history(
+    whose: Whose, tried: Tried, *, since: datetime, until: datetime, known: Known | None = None
+) -> History:
     """Everything that this breaker would have looked at from `since` on, and what filled its windows before."""
     agents = whose.agents
     before = tried.window + (USUAL_BEFORE if tried.condition == "drop" else timedelta(0))
@@ -69,8 +75,10 @@ def history(whose: Whose, tried: Tried, *, since: datetime, until: datetime) -> 
     trips = stops_of(whose, agents, since)
     stops = [stopped(trip, until) for trip in trips]
     alike = [trip for trip in trips if is_like(trip, tried)]
-    actions, reached = read(agents, begin, with_steps=tried.condition == "loop")
-    actions += [refused(trip) for trip in alike if asked_for(trip)]
+    read_before, reached = read_once(
+        agents, begin, with_steps=tried.condition == "loop", known={} if known is None else known
+    )
+    actions = read_before + [refused(trip) for trip in alike if asked_for(trip)]
     looks_at_runs = tried.condition in CLOCKED or tried.condition == "often"
     return History(
         since=since if reached is None else max(since, reached + before),
@@ -96,6 +104,15 @@ PLAIN = (
 STEPS = (*PLAIN, "subject", "arguments", "result", "error")
 RELEASED = (ActionState.REJECTED, ActionState.EXPIRED, ActionState.CANCELLED)
 OVER = (ActionState.SUCCEEDED, ActionState.FAILED)
+
+
+def read_once(
+    agents: list[UUID], since: datetime, *, with_steps: bool, known: Known
+) -> tuple[list[Done], datetime | None]:
+    if with_steps not in known or known[with_steps][0] > since:
+        known[with_steps] = (since, *read(agents, since, with_steps=with_steps))
+    _, actions, reached = known[with_steps]
+    return actions, reached
 
 
 def read(

@@ -65,6 +65,11 @@ class Backtest:
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What is taken for granted, said to whoever decides by it."""
+        if self.tried.condition == "budget":
+            return (
+                "Used up, it stops what it is for until its period ends, as if nobody had raised it; saved is what "
+                "was done from there on. Costs are counted as they are known now.",
+            )
         said = [
             f"What would have been stopped stays stopped until the real stop that followed was answered, or for "
             f"{durations.spoken(self.answer_takes)}, the time answers take here; saved is what it did meanwhile.",
