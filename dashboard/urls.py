@@ -201,9 +201,7 @@ urlpatterns = [
     path("runs/<uuid:pk>/stop/", runs.stop, name="run-stop"),
     path("runs/<uuid:pk>/terminate/", runs.terminate, name="run-terminate"),
     path("runs/<uuid:pk>/cancel/", controls.cancel_run, name="run-cancel"),
-    path(
-        "runs/<uuid:run>/actions/<uuid:pk>/cancel/", controls.cancel_action, name="action-cancel"
-    ),
+    path("runs/<uuid:run>/actions/<uuid:pk>/cancel/", controls.cancel_action, name="action-cancel"),
     path("runs/<uuid:run>/actions/<uuid:pk>/", runs.action, name="action"),
     path("runs/<uuid:run>/actions/<uuid:pk>/raw/", runs.raw_action, name="action-raw"),
     path("runs/<uuid:run>/actions/<uuid:pk>/void/", runs.void_action, name="action-void"),

@@ -85,7 +85,7 @@ class Reading:
         breaker = self.breaker
         if breaker.state == BreakerState.HALF_OPEN:
             return f"{breaker.probes_succeeded} of {breaker.probes_allowed} probes went well"
-        what = NOUNS[Condition(breaker.condition)]
+        what = NOUNS.get(Condition(breaker.condition), "")
         limit, window = measure(breaker.limit, breaker), span(breaker.window.total_seconds())
         if self.value is None:
             return f"up to {limit}{what} in {window}"

@@ -11,9 +11,10 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from dashboard.pages import alerts, approved, budgets
+from dashboard.pages import alerts, approved, budgets, controls
 from dashboard.pages import floor as pages
 from dashboard.pages.counts import waiting_for
+from people.rules.permissions import Permission
 
 from .asked import Asked
 
@@ -40,7 +41,22 @@ def _needs(request: Asked) -> dict[str, Any]:
 
 
 def _fleet(request: Asked) -> dict[str, Any]:
-    return {"fleet": pages.fleet(request.user, now=timezone.now())}
+    return {
+        "fleet": pages.fleet(request.user, now=timezone.now()),
+        "may_switch": _may_switch(request),
+    }
+
+
+def _stops(request: Asked) -> dict[str, Any]:
+    return {
+        "groups": controls.groups(request.user),
+        "guards": controls.guards(request.user, now=timezone.now()),
+        "may_switch": _may_switch(request),
+    }
+
+
+def _may_switch(request: Asked) -> bool:
+    return any(request.user.may(Permission.SWITCH_TEAM, team) for team in request.user.roles)
 
 
 def _hour(request: Asked) -> dict[str, Any]:
@@ -54,6 +70,7 @@ def _ticker(request: Asked) -> dict[str, Any]:
 PARTS: dict[str, Part] = {
     "summary": _summary,
     "needs": _needs,
+    "stops": _stops,
     "fleet": _fleet,
     "hour": _hour,
     "ticker": _ticker,

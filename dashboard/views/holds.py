@@ -20,13 +20,25 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from audit.errors import Invalid
-from dashboard.pages import approval, arguments, course, form, trip, typed, versions, why
+from dashboard.pages import (
+    approval,
+    arguments,
+    controls,
+    course,
+    form,
+    room,
+    trip,
+    typed,
+    versions,
+    why,
+)
 from dashboard.pages import hold as pages
 from reviews.models import Hold, HoldKind
-from reviews.transitions import delivery, seating
+from reviews.transitions import changing, delivery, seating
 from reviews.transitions import hold as transitions
 
 from .asked import Asked
+from .controls import more
 from .refusals import attempt
 
 type Verb = Callable[[Asked, UUID], Hold]
@@ -119,6 +131,13 @@ def _inputs(request: Asked, hold: Hold, wrong: dict[str, str]) -> dict[str, Any]
     match hold.kind:
         case HoldKind.APPROVAL if hold.action:
             return approval.inputs(hold, hold.action, request.POST, wrong)
+        case HoldKind.TRIP:
+            tools = changing.tools_of(hold)
+            return {
+                "stopped_together": controls.together(hold),
+                "model": changing.model_of(hold),
+                "tools_text": "\n".join(tools),
+            }
         case HoldKind.REVIEW:
             made = form.build(_payload(hold), prefix="payload")
             return {"form": typed.retyped(made, request.POST, wrong)}
@@ -300,7 +319,13 @@ def comment(request: Asked, pk: UUID) -> HttpResponse:
 
 @verb
 def resume(request: Asked, pk: UUID) -> Hold:
-    return transitions.resume(pk, by=request.user, note=_note(request), was_true=_was_true(request))
+    return transitions.resume(
+        pk,
+        by=request.user,
+        note=_note(request),
+        was_true=_was_true(request),
+        for_all=_for_all(request, otherwise=True),
+    )
 
 
 @verb
@@ -312,16 +337,24 @@ def modify(request: Asked, pk: UUID) -> Hold:
         by=request.user,
         instruction=request.POST.get("instruction", "").strip(),
         state=arguments.parse_object(state, name="state") if state else None,
-        limit=_limit(request),
+        limit=_limit(request) or room.raised_for_good(request.POST, pk),
+        extra=more(request) or room.raised_for_now(request.POST, pk),
+        model=_text(request, "model"),
+        tools=_text(request, "tools").split() if request.POST.get("change_tools") else None,
         note=_note(request),
         was_true=_was_true(request),
+        for_all=_for_all(request, otherwise=True),
     )
 
 
 @verb
 def terminate(request: Asked, pk: UUID) -> Hold:
     return transitions.terminate(
-        pk, by=request.user, note=_note(request), was_true=_was_true(request)
+        pk,
+        by=request.user,
+        note=_note(request),
+        was_true=_was_true(request),
+        for_all=_for_all(request, otherwise=False),
     )
 
 
@@ -402,6 +435,11 @@ def _until(request: Asked, hold: Hold) -> datetime:
         return at if at.tzinfo else timezone.make_aware(at)
     except (ValueError, OverflowError):
         raise Invalid("Say until when: a date and a time.") from None
+
+
+def _for_all(request: Asked, *, otherwise: bool) -> bool:
+    """Whether all are meant that one deed paused; `otherwise` where the page did not ask."""
+    return "for_all" in request.POST if "group" in request.POST else otherwise
 
 
 def _was_true(request: Asked) -> bool | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from agents.models import Action, Agent, Run, RunState
@@ -15,7 +16,7 @@ from agents.models.action import CostSource
 from agents.transitions import correcting
 from agents.transitions import run as transitions
 from audit.errors import Invalid
-from dashboard.pages import keyset, trip
+from dashboard.pages import controls, keyset, trip
 from dashboard.pages import run as pages
 from dashboard.pages.arguments import changes
 from people.rules.permissions import Permission

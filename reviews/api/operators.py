@@ -134,7 +134,7 @@ def escalate(request: HttpRequest, pk: UUID, body: shapes.Escalate) -> Any:
 
 
 @router.post("/holds/{uuid:pk}/resume", response=shapes.HoldOut)
-def resume(request: HttpRequest, pk: UUID, body: shapes.Verdict) -> Any:
+def resume(request: HttpRequest, pk: UUID, body: shapes.Resume) -> Any:
     """Let what was paused run again, on probation."""
     return said(request, pk, transitions.resume, **body.dict())
 
@@ -147,7 +147,7 @@ def modify(request: HttpRequest, pk: UUID, body: shapes.Modify) -> Any:
 
 
 @router.post("/holds/{uuid:pk}/terminate", response=shapes.HoldOut)
-def terminate(request: HttpRequest, pk: UUID, body: shapes.Verdict) -> Any:
+def terminate(request: HttpRequest, pk: UUID, body: shapes.Terminate) -> Any:
     """End what was paused."""
     return said(request, pk, transitions.terminate, **body.dict())
 

@@ -73,10 +73,27 @@ class Verdict(Say):
     """Whether it was right to stop."""
 
 
-class Modify(Verdict):
+class Resume(Verdict):
+    extra: Limit | None = None
+    """So much more than the limit, once; what was counted goes on counting."""
+    for_all: bool = True
+    """Also every other agent that the same deed paused."""
+
+
+class Terminate(Verdict):
+    note: Needed
+    for_all: bool = False
+
+
+class Modify(Resume):
     instruction: Words = ""
     state: dict[str, Any] | None = None
     limit: Limit | None = None
+    model: Annotated[str, StringConstraints(max_length=120)] = ""
+    tools: (
+        Annotated[list[Annotated[str, StringConstraints(max_length=200)]], Field(max_length=500)]
+        | None
+    ) = None
 
 
 class Resolve(Say):

@@ -122,8 +122,11 @@ def tell(hold: Hold, kind: DirectiveKind, body: Any, by: Person) -> None:
 
 
 def checkpoint_of(hold: Hold) -> dict[str, Any]:
-    """What the run saved last; empty where nobody can say."""
-    saved = Checkpoint.objects.filter(run=hold.run_id).order_by("-saved_at").first()
+    """What it saved last, in this run or, where the whole agent is paused, in any; empty where nobody can say."""
+    mine = Checkpoint.objects.filter(run__agent=hold.agent_id)
+    if hold.run_id is not None:
+        mine = mine.filter(run=hold.run_id)
+    saved = mine.order_by("-saved_at").first()
     return saved.state if saved is not None and isinstance(saved.state, dict) else {}
 
 

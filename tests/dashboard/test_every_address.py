@@ -6,6 +6,7 @@ from copy import copy
 from datetime import time, timedelta
 from hashlib import sha256
 from typing import Any
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -14,10 +15,14 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
-from agents.models import Agent, AgentKey, Breaker, Run
+from agents.models import Account, Agent, AgentKey, Breaker, Run
+from agents.rules.budget_settings import parse_budget
 from agents.rules.limits import parse_limit
 from agents.shapes import Propose, Proposed
 from agents.transitions import action as actions
+from agents.transitions import agent as agents
+from agents.transitions import stopping
+from agents.transitions import budget as budgets
 from agents.transitions import limit as limits
 from agents.transitions import policy as policies
 from audit.models import Delivery, Endpoint
@@ -46,11 +51,16 @@ GET: dict[str, dict[str, str]] = {
     "welcome": ANYBODY,
     **dict.fromkeys(["sign-in-again", "account_reauthenticate", "account"], SIGNED_IN),
     **dict.fromkeys(["floor", "inbox", "inbox-count", "search", "settings"], SIGNED_IN),
-    **dict.fromkeys(["agents", "runs", "policies"], SIGNED_IN),
+    **dict.fromkeys(["agents", "runs", "policies", "budgets", "prices"], SIGNED_IN),
+    "budget": SEES,
     **dict.fromkeys(["team", "hold", "hold-raw", "agent", "run", "action", "action-raw"], SEES),
     **dict.fromkeys(["policy", "policy-version"], SEES),
     **dict.fromkeys(["record", "record-export"], READS_RECORD),
     "policy-edit": DECIDES,
+    "breaker": SEES,
+    "switch": SIGNED_IN | {IRIS: NO, BOB: NO},
+    "switch-team": DECIDES,
+    "switch-resume": DECIDES,
     "webhooks": SIGNED_IN | {ADA: NO, IRIS: NO, BOB: NO, EVE: NO},
     **dict.fromkeys(["webhook", "webhook-delivery"], KEEPS),
     **dict.fromkeys(["alerts", "channels", "limits"], SIGNED_IN),
@@ -76,6 +86,9 @@ POST: dict[str, dict[str, str]] = {
     "account-back": HERS | {OTTO: IN},  # hers to take back, and his, who stands in, to give back
     "account-token-revoke": HERS,
     "hold-comment": SEES,
+    **dict.fromkeys(["budget-add", "budget-change", "budget-raise", "budget-remove"], DECIDES),
+    "price-add": DECIDES,
+    "action-void": DECIDES,
     "team-hours-preview": SEES,
     "policy-add": DECIDES,
     "policy-restore": DECIDES,
@@ -83,6 +96,7 @@ POST: dict[str, dict[str, str]] = {
     **{f"hold-{verb}": DECIDES for verb in HOLD_VERBS.split()},
     **{f"team-{verb}": DECIDES for verb in TEAM_VERBS.split()},
     **dict.fromkeys([*AGENT_VERBS.split(), "run-stop", "run-terminate"], DECIDES),
+    **dict.fromkeys(["agent-cancel", "run-cancel", "action-cancel", "breaker-act"], DECIDES),
     **{f"webhook-{verb}": KEEPS for verb in WEBHOOK_VERBS.split()},
     **dict.fromkeys(ALERT_VERBS.split(), DECIDES),
     **dict.fromkeys(["limit-change", "limit-remove"], DECIDES),
@@ -110,6 +124,10 @@ def house(
     hours = {"days": [0], "opens": time(9), "closes": time(17)}
     Calendar.objects.create(team=support, time_zone="UTC", **hours)
     token = tokens.issue(ada, label="desk", scopes=["read"], days=7, by=ada)[0]
+    budget = budgets.set(support, None, parse_budget({"name": "Day", "limit": "$5"}), by="test")
+    account = Account.objects.create(
+        budget=budget, owner=support.pk, starts_at=now, ends_at=later, unit="usd"
+    )
     own = policies.of_agent(scout)
     key = AgentKey.objects.get(agent=scout)
     shared = limits.set(support, parse_limit({"resource": "crm", "concurrency": 2}), by="test")
@@ -122,15 +140,21 @@ def house(
         "agent": {"pk": scout.pk},
         "key": {"pk": scout.pk, "key": key.pk},
         "breaker": {"pk": scout.pk, "breaker": breaker.pk},
+        "breaker-act": {"breaker": breaker.pk, "verb": "force"},
+        "switch-team": {"pk": support.pk},
+        "switch-resume": {"group": stopped_together(support)},
         "policy": {"pk": own.pk, "number": 1},
         "team": {"pk": support.pk, "group": group.pk},
         "webhook": {"pk": hook.pk, "number": sent.pk},
+        "budget": {"pk": budget.pk, "account": account.pk},
         "limit": {"pk": shared.pk},
         "account-back": {"pk": away.pk},
         "account-token": {"pk": token.pk},
         "typed": {
             "inbox-answer": {"verb": "claim", "hold": told},
             "policy-add": {"team": support.pk},
+            "budget-add": {"owner": f"team:{support.pk}"},
+            "price-add": {"team": support.pk},
             "limit-add": {"team": support.pk, "resource": "api", "rate": "1/1s"},
             "hold-extend": {"for": "1h"},
             "team-group-join": {"person": ada.pk},
@@ -163,6 +187,17 @@ def called(support: Team, scout: Agent) -> dict[str, dict[str, Any]]:
         "route": {"pk": route.pk},
         "silence": {"pk": quiet.pk},
     }
+
+
+def stopped_together(team: Team) -> UUID:
+    """The group of a stop that waits, of an agent that nothing else here is about."""
+    agents.create("stopped", team=team, by="test")
+    other = Agent.objects.get(name="stopped")
+    (trip,) = stopping.stop_all(
+        [other], group=uuid4(), at=timezone.now(), reason="x", by="person:otto"
+    )
+    assert trip.group is not None
+    return trip.group
 
 
 def proposed(secret: str, run: Run) -> str:

@@ -44,8 +44,8 @@ def test_every_permission_is_in_the_table_and_says_who_may() -> None:
 
 
 def test_what_is_dangerous_is_named() -> None:
-    assert DANGEROUS == {"terminate", "force", "disable", "switch_team", "switch_everything"}
-    assert EVERYWHERE == {"switch_everything"}
+    assert {"terminate", "force", "disable", "switch_team", "switch_everything"} == DANGEROUS
+    assert {"switch_everything"} == EVERYWHERE
 
 
 @pytest.mark.django_db
