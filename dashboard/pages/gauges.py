@@ -1,28 +1,28 @@
-"""Breakers as gauges: what each window holds now, against its limit.
-
-Counts as `agents_breaker_value` in `agents/sql/facts.sql` does, for all of an agent's breakers at once.
-"""
+"""Breakers as gauges: what each window holds now against its limit, and how it came to that."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, Max, Sum
+from django.db.models import Count, Q, Sum
 
-from agents.models import Action, Agent, Breaker, BreakerState, Bucket, Condition, Run
-from agents.models.breaker import Scope, Unit
-from agents.rules.breakers import amount, plain, span
+from agents.models import Agent, Breaker, BreakerState, Bucket, Condition, Trip
+from agents.models.breaker import Scope
+from agents.rules.breakers import span
 
+from . import courses, readings
+from .charts import Chart
 from .ids import first_id_at
+from .measures import AT_LEAST, against, counted, rule, said
+from .readings import Reading
 
 SLOT = 10
 """Width in seconds of the buckets that breakers look through."""
-LONGEST_LOOK = 20_000
-"""How many of an agent's newest actions are searched for its busiest item."""
+WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,59 @@ class Gauge:
     value: Decimal
     of: str = ""
     """What the value belongs to: the busiest item, or the run that is nearest to its limit."""
+    extra: Decimal = Decimal(0)
+    """What is granted on top now."""
+    would_have: int = 0
+    """How often it would have tripped this week, had it not been in shadow."""
+    volume: int = 0
+    chart: Chart | None = None
+
+    @property
+    def limit(self) -> Decimal:
+        return self.breaker.limit + self.extra
 
     @property
     def reading(self) -> str:
-        return f"{measure(self.value, self.breaker)} of {measure(self.breaker.limit, self.breaker)}"
+        return against(self.value, self.limit, self.breaker.condition, self.breaker.unit)
+
+    @property
+    def granted(self) -> str:
+        """`3 tries`: what is granted once on top."""
+        if not self.extra:
+            return ""
+        return counted(self.extra, self.breaker.condition, self.breaker.unit)
+
+    @property
+    def too_few(self) -> str:
+        """`12 of 20 finished actions`: where so few finished that the share says nothing yet."""
+        needed = self.breaker.minimum
+        if self.breaker.condition not in courses.RATES or self.volume >= needed:
+            return ""
+        return f"{self.volume} of {needed} finished actions so far"
+
+    @property
+    def nearness(self) -> float:
+        """Which part of the limit is reached; where too little trips, how near the value came down to it."""
+        if not self.limit:
+            return 0.0
+        if self.breaker.condition in AT_LEAST:
+            return float(self.limit / self.value) if self.value else 1.0
+        return float(self.value / self.limit)
+
+    @property
+    def level(self) -> str:
+        """`over`, `near` or `calm`; of a breaker that does not watch, `off`."""
+        if self.breaker.state == BreakerState.DISABLED:
+            return "off"
+        if self.too_few:
+            return "calm"
+        if self.breaker.condition in AT_LEAST:
+            return "over" if self.value < self.limit else "calm"
+        return "over" if self.nearness >= 1 else "near" if self.nearness >= 2 / 3 else "calm"
+
+    @property
+    def is_of_team(self) -> bool:
+        return self.breaker.scope == Scope.TEAM
 
     @property
     def window(self) -> tuple[str, str]:
@@ -51,93 +100,84 @@ class Gauge:
 
 def measure(value: Decimal, breaker: Breaker) -> str:
     """A reading in the breaker's own unit: `$1.20`, `12,000 tokens`, `4`."""
-    if breaker.condition == Condition.SPEND:
-        return amount(value, breaker.unit)
-    return plain(value)
+    return said(value, breaker.condition, breaker.unit)
 
 
-def rule(breaker: Breaker) -> str:
-    """The breaker as a sentence."""
-    window = span(breaker.window.total_seconds())
-    limit = measure(breaker.limit, breaker)
-    whose = "one run" if breaker.scope == Scope.RUN else "the agent"
-    match breaker.condition:
-        case Condition.REPEATS:
-            return f"Pauses {whose} when one item is worked on more than {limit} times in {window}."
-        case Condition.ERRORS:
-            return f"Pauses {whose} at {limit} failures in {window}."
-    return f"Pauses {whose} when more than {limit} is spent or reserved in {window}."
+def gauges(agent: Agent, *, now: datetime, drawn: bool = True) -> list[Gauge]:
+    """Every breaker that watches this agent, its team's too, with what each window holds now.
+
+    A dozen queries, however many breakers; `drawn` with the recent course of each.
+    """
+    breakers = watching(agent)
+    if not breakers:
+        return []
+    live = readings.live_runs(agent)
+    found = readings.readings(agent, breakers, live, now)
+    past = courses.read(agent, breakers, found, live, now) if drawn else None
+    would_have = shadows(agent, breakers, now)
+    made = [
+        _gauge(one, found[one.pk], would_have.get(readings.key(one), 0), now) for one in breakers
+    ]
+    if past is None:
+        return made
+    return [
+        _with_course(gauge, courses.course(gauge.breaker, agent, found[gauge.breaker.pk], past))
+        for gauge in made
+    ]
 
 
-def gauges(agent: Agent, *, now: datetime) -> list[Gauge]:
-    """Every breaker that is a setting of this agent, with what its window holds now."""
-    settings = list(
-        Breaker.objects.filter(agent=agent, run=None).order_by("condition", "unit", "id")
+def watching(agent: Agent) -> list[Breaker]:
+    """The settings: its own first, then its team's; those in shadow and switched off last."""
+    rows = Breaker.objects.filter(Q(agent=agent) | Q(team=agent.team_id), run=None)
+    order = list(Condition.values)
+    quiet = (BreakerState.SHADOW, BreakerState.DISABLED)
+    return sorted(
+        rows,
+        key=lambda b: (b.state in quiet, b.team_id is not None, order.index(b.condition), b.unit),
     )
-    runs = list(
-        Run.objects.filter(agent=agent).live().order_by("-id").values_list("pk", "name")[:200]
+
+
+def _gauge(breaker: Breaker, reading: Reading, would_have: int, now: datetime) -> Gauge:
+    is_granted = breaker.extra_until is not None and breaker.extra_until > now
+    return Gauge(
+        breaker,
+        reading.shown(breaker.condition),
+        of=reading.of,
+        extra=breaker.extra if is_granted else Decimal(0),
+        would_have=would_have if breaker.state == BreakerState.SHADOW else 0,
+        volume=reading.held.volume,
     )
-    return [_gauge(breaker, runs, now) for breaker in settings]
 
 
-def _gauge(breaker: Breaker, runs: Sequence[tuple[UUID, str]], now: datetime) -> Gauge:
-    since = now - breaker.window
-    if breaker.reset_at and breaker.reset_at > since:
-        since = breaker.reset_at
-    if breaker.condition == Condition.REPEATS:
-        return _busiest(breaker, since)
-    if breaker.scope == Scope.RUN:
-        return _fullest(breaker, dict(runs), now)
-    total = _sums(breaker, [breaker.owner], now).get(breaker.owner, Decimal(0))
-    return Gauge(breaker, total)
-
-
-def _busiest(breaker: Breaker, since: datetime) -> Gauge:
-    grouped = ["tool", "item"] + (["run_id"] if breaker.scope == Scope.RUN else [])
-    recent = (
-        Action.objects.filter(agent=breaker.agent, id__gte=first_id_at(since))
-        .order_by("-id")
-        .values("pk")[:LONGEST_LOOK]
+def _with_course(gauge: Gauge, points: Sequence[tuple[float, float]]) -> Gauge:
+    breaker = gauge.breaker
+    back = span(courses.span_of(breaker.window).total_seconds())
+    since = "its first steps" if breaker.condition == Condition.LOOP else f"{back} ago"
+    chart = Chart(
+        points,
+        float(gauge.limit),
+        f"{breaker.get_condition_display()}: {gauge.reading} now; course since {since}",
+        since=since,
+        is_stepped=breaker.condition != Condition.SILENCE,
     )
-    top = (
-        Action.objects.filter(pk__in=recent, created_at__gt=since)
-        .exclude(state="denied")
-        .values(*grouped)
-        .annotate(times=Count("pk"), subject=Max("subject"))
-        .order_by("-times", "item")
-        .first()
-    )
-    if top is None:
-        return Gauge(breaker, Decimal(0))
-    return Gauge(breaker, Decimal(top["times"]), of=top["subject"] or top["tool"])
+    return Gauge(breaker, gauge.value, gauge.of, gauge.extra, gauge.would_have, gauge.volume, chart)
 
 
-def _fullest(breaker: Breaker, runs: dict[UUID, str], now: datetime) -> Gauge:
-    sums = _sums(breaker, runs, now)
-    if not sums:
-        return Gauge(breaker, Decimal(0))
-    owner, total = max(sums.items(), key=lambda item: item[1])
-    return Gauge(breaker, total, of=runs[owner])
-
-
-def _sums(breaker: Breaker, owners: Iterable[UUID], now: datetime) -> dict[UUID, Decimal]:
-    first = slot(now - breaker.window) + 1
-    reset = slot(breaker.reset_at) if breaker.reset_at else None
-    field = "failures" if breaker.condition == Condition.ERRORS else _spent(breaker)
+def shadows(
+    agent: Agent, breakers: Iterable[Breaker], now: datetime
+) -> dict[tuple[object, ...], int]:
+    """How often those in shadow would have tripped in the last seven days, by what they look for."""
+    if not any(breaker.state == BreakerState.SHADOW for breaker in breakers):
+        return {}
+    week = {"is_shadow": True, "id__gte": first_id_at(now - WEEK)}
+    whose = Q(agent=agent) | Q(breaker__team=agent.team_id)
     rows = (
-        Bucket.objects.filter(
-            owner__in=list(owners), width=SLOT, slot__gte=max(first, reset or first)
-        )
-        .values("owner")
-        .annotate(total=Sum(field))
-        .values_list("owner", "total")
+        Trip.objects.filter(whose, **week)
+        .order_by()
+        .values_list("condition", "unit", "breaker__scope", "window")
+        .annotate(times=Count("pk"))
     )
-    counted = breaker.baseline if reset is not None and reset >= first else Decimal(0)
-    return {owner: max(Decimal(total) - counted, Decimal(0)) for owner, total in rows}
-
-
-def _spent(breaker: Breaker) -> str:
-    return "tokens" if breaker.unit == Unit.TOKENS else "cost_usd"
+    return {tuple(row[:4]): row[4] for row in rows}
 
 
 def slot(at: datetime, width: int = SLOT) -> int:

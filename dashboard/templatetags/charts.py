@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,6 +10,8 @@ from django import template
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+
+from dashboard.pages.charts import Chart
 
 register = template.Library()
 
@@ -54,11 +56,65 @@ def bars(values: Sequence[Number], title: str, meaning: str = "") -> SafeString:
 
 
 @register.simple_tag
+def course(chart: Chart, kind: str = "small") -> SafeString | str:
+    """What a breaker counted as time went by: a line against its limit, and the moment it tripped. `kind`: small, large."""
+    if not chart.is_drawn:
+        return ""
+    line = " ".join(f"{x:.2f},{y:.2f}" for x, y in _drawn(chart))
+    parts = [
+        format_html('<polygon class="area" points="0,{} {} {},{}"/>', DEEP, line, line.split(" ")[-1].split(",")[0], DEEP),
+        format_html('<polyline class="line" points="{}"/>', line),
+    ]  # fmt: skip
+    if chart.limit is not None:
+        y = _height(chart, chart.limit)
+        parts.append(format_html('<path class="limit" d="M0 {}H100"/>', f"{y:.2f}"))
+    if chart.at is not None:
+        x, y = chart.at * 100, _height(chart, chart.points[-1][1])
+        parts.append(format_html('<path class="moment-line" d="M{} 0V{}"/>', f"{x:.2f}", DEEP))
+        parts.append(
+            format_html('<path class="moment-dot" d="M{} {}h0.01"/>', f"{x:.2f}", f"{y:.2f}")
+        )
+    return format_html(
+        '<svg class="course-chart" data-kind="{}" data-over="{}" viewBox="0 0 100 {}" preserveAspectRatio="none" '
+        'role="img" aria-label="{}">{}</svg>',
+        kind, "yes" if _is_over(chart) else "no", DEEP, chart.title, format_html_join("", "{}", ((p,) for p in parts)),
+    )  # fmt: skip
+
+
+DEEP = 40
+
+
+def _drawn(chart: Chart) -> Iterator[tuple[float, float]]:
+    """Points on the drawing; where values hold until the next one, the line goes by corners."""
+    before: float | None = None
+    for x, value in chart.points:
+        y = _height(chart, value)
+        if chart.is_stepped and before is not None:
+            yield x * 100, before
+        yield x * 100, y
+        before = y
+
+
+def _height(chart: Chart, value: float) -> float:
+    return DEEP - 1 - value / chart.top * (DEEP - 3)
+
+
+def _is_over(chart: Chart) -> bool:
+    return chart.limit is not None and bool(chart.points) and chart.points[-1][1] >= chart.limit
+
+
+@register.simple_tag
 def gauge(value: Number | None, limit: Number | None, title: str) -> SafeString:
     """How much of a limit is used: calm, amber from two thirds, red from the whole."""
     share = min(1.0, float(value or 0) / float(limit)) if limit else 0.0
     level = "over" if share >= 1 else "near" if share >= 2 / 3 else "calm"
     return _strip("gauge", level, share, title, mark_safe(""))
+
+
+@register.simple_tag
+def gauge_bar(share: float, level: str, title: str) -> SafeString:
+    """How near to its limit, where the level was judged already: calm, near, over or off."""
+    return _strip("gauge", level, min(1.0, max(0.0, share)), title, mark_safe(""))
 
 
 @register.simple_tag

@@ -91,7 +91,7 @@ def test_the_list_names_each_agent_in_words(scout: Agent, run: Run, ada: Person)
 
     assert "scout" in page
     assert "Active" in page
-    assert "3 closed" in page
+    assert "5 closed" in page
 
 
 def test_a_hundred_agents_cost_no_more_queries_than_one(
