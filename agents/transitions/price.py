@@ -157,7 +157,7 @@ def finish(work: Repricing, price: Price) -> None:
         "price.repriced",
         actor="clock",
         about=price,
-        summary=f"{price.name}: {work.changed:,} actions priced anew, {signed(work.difference)}",
+        summary=f"{price.name}: {anew(work)}",
         data={
             "looked_at": work.looked_at,
             "changed": work.changed,
@@ -208,6 +208,12 @@ def told(row: PriceRow | None) -> dict[str, Any] | None:
         return None
     kept = ("name", "input", "output", "cached_input", "cache_write", "withdrawn", "valid_from")
     return {name: getattr(row, name) for name in kept}
+
+
+def anew(work: Repricing) -> str:
+    """`3 actions priced anew, −$297.00`"""
+    many = f"{work.changed:,} action{'' if work.changed == 1 else 's'}"
+    return f"{many} priced anew, {signed(work.difference)}"
 
 
 def signed(difference: Decimal) -> str:

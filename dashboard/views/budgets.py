@@ -19,6 +19,8 @@ from agents.transitions import budget as transitions
 from audit.errors import Invalid, NotFound
 from dashboard.pages import budgets as pages
 from people.models import Team
+from people.permitting import check
+from people.rules.permissions import Permission
 
 from .asked import Asked
 from .refusals import attempt
@@ -123,6 +125,7 @@ def raise_account(request: Asked, pk: UUID, account: UUID) -> HttpResponse:
     found = _one(request, pk)
     one = get_object_or_404(Account.objects.select_related("budget"), pk=account, budget=found)
     with attempt() as outcome:
+        check(Permission.RAISE_LIMIT, request.user, found.team_id)
         limit = pages.limit_typed(request.POST, found)
         why = request.POST.get("why", "").replace("\x00", "")
         transitions.raise_for_now(one, limit, by=request.user, why=why)

@@ -21,10 +21,10 @@ from agents.rules.limits import parse_limit
 from agents.shapes import Propose, Proposed
 from agents.transitions import action as actions
 from agents.transitions import agent as agents
-from agents.transitions import stopping
 from agents.transitions import budget as budgets
 from agents.transitions import limit as limits
 from agents.transitions import policy as policies
+from agents.transitions import stopping
 from audit.models import Delivery, Endpoint
 from dashboard.urls import urlpatterns
 from people.models import Calendar, Delegation, Group, Person, Team
@@ -57,7 +57,7 @@ GET: dict[str, dict[str, str]] = {
     **dict.fromkeys(["policy", "policy-version"], SEES),
     **dict.fromkeys(["record", "record-export"], READS_RECORD),
     "policy-edit": DECIDES,
-    "breaker": SEES,
+    **dict.fromkeys(["breaker", "breaker-try"], SEES),
     "switch": SIGNED_IN | {IRIS: NO, BOB: NO},
     "switch-team": DECIDES,
     "switch-resume": DECIDES,
@@ -141,6 +141,7 @@ def house(
         "key": {"pk": scout.pk, "key": key.pk},
         "breaker": {"pk": scout.pk, "breaker": breaker.pk},
         "breaker-act": {"breaker": breaker.pk, "verb": "force"},
+        "breaker-try": {"breaker": breaker.pk},
         "switch-team": {"pk": support.pk},
         "switch-resume": {"group": stopped_together(support)},
         "policy": {"pk": own.pk, "number": 1},
