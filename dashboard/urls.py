@@ -9,6 +9,7 @@ from dashboard.views import (
     account,
     agents,
     alerts,
+    backtest,
     budgets,
     channels,
     controls,
@@ -189,6 +190,7 @@ urlpatterns = [
         name="breaker-enable",
     ),
     path("agents/<uuid:pk>/cancel/", controls.cancel_agent, name="agent-cancel"),
+    path("breakers/<uuid:breaker>/backtest/", backtest.attempt_limit, name="breaker-try"),
     path("breakers/<uuid:breaker>/", controls.breaker, name="breaker"),
     path("breakers/<uuid:breaker>/<slug:verb>/", controls.act, name="breaker-act"),
     # -- many at once

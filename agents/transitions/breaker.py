@@ -98,7 +98,7 @@ def change(
         ):
             raise Conflict("Answer its trip or probation first.")
         breaker.scope = scope
-    if breaker.limit <= 0 or breaker.window < timedelta(seconds=probation.NARROW_S):
+    if breaker.limit <= 0 or timedelta(0) < breaker.window < timedelta(seconds=probation.NARROW_S):
         raise Invalid("The limit must be above zero and the window at least 10 seconds.")
     breaker.save()
     return changed(breaker, by, "breaker.changed", f"More than {plain(breaker.limit)} trips.")

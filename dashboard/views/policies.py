@@ -14,7 +14,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from agents.models import Policy
+from agents.rules.breaker_settings import CONDITIONS
 from agents.rules.policy.yaml import dump_one, load_one
+from agents.transitions import documenting
 from agents.transitions import policy as transitions
 from agents.transitions.policy_checks import checked
 from audit.errors import Invalid
@@ -122,7 +124,7 @@ def edit(request: Asked, pk: UUID) -> HttpResponse:
     if not request.user.edits_policy_for(found.team_id):
         raise PermissionDenied(transitions.NOT_YOURS)
     if request.method == "GET":
-        return _editor(request, found, dump_one(found.document), _number(found))
+        return _editor(request, found, dump_one(documenting.in_force(found)), _number(found))
     text = request.POST.get("text", "").replace("\r\n", "\n")
     expected = _expected(request, found)
     with attempt() as outcome:
@@ -156,6 +158,7 @@ def _editor(
         "next_number": _number(policy) + 1,
         "is_behind": expected < _number(policy),
         "why": request.POST.get("why", ""),
+        "conditions": CONDITIONS,
     }
     # A page that is swapped in part must be an answer of success, or htmx leaves it as it is.
     narrowed = bool(request.htmx) and request.POST.get("do") != "save"
