@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from agents.defaults import DEFAULTS
-from agents.models import Agent, Breaker, BreakerState, Budget, Limit, Policy, Run
+from agents.models import Agent, Breaker, BreakerState, Budget, Limit, Policy, Run, Trip
 from agents.models.breaker import Condition, Scope
+from agents.policies import compiled
 from agents.rules.budget_settings import parse_budget
 from agents.rules.limits import parse_limit
 from agents.transitions import breaker as breakers
@@ -167,8 +172,6 @@ def test_a_limit_changed_on_a_page_stands_in_the_document(
 def test_a_rest_for_an_hour_is_no_setting_and_one_for_good_is(
     policy: Policy, scout: Agent, ada: Person
 ) -> None:
-    from django.utils import timezone
-
     until = timezone.now() + timedelta(hours=1)
     breakers.disable(rows(scout)["repeats"], by=ada, reason="Deploy.", until=until)
     policy.refresh_from_db()
@@ -196,9 +199,6 @@ def test_a_policy_that_said_nothing_of_breakers_says_it_with_the_first_change(
 def test_who_may_answer_a_trip_may_have_its_limit_written_down(
     policy: Policy, scout: Agent, ada: Person
 ) -> None:
-    from django.utils import timezone
-
-    from agents.models import Trip
 
     breaker = rows(scout)["repeats"]
     Breaker.objects.filter(pk=breaker.pk).update(state="open")
@@ -250,7 +250,61 @@ def test_a_mistake_in_a_section_changes_nothing_and_judges_nothing(
     with pytest.raises(Invalid, match=r"Breaker 1 \(repeats\): It does not say its limit"):
         save(policy, ada, breakers=[{"when": "repeats", "within": "1m"}])
 
-    from agents.policies import compiled
-
     old = {"tools": ["*"], "rules": [], "breakers": [{"when": "from another release"}]}
     assert compiled(old).may_use("search")
+
+
+# -- as a file -------------------------------------------------------------------------------------
+
+
+def told(*words: str) -> str:
+    out = StringIO()
+    call_command("policy", *words, stdout=out)
+    return out.getvalue()
+
+
+def test_a_file_shows_sets_and_shows_again_what_watches(
+    scout: Agent, support: Team, tmp_path: Path
+) -> None:
+    file = tmp_path / "policies.yaml"
+    file.write_text(told("show"))
+    assert "- {when: repeats, limit: 5, within: 1m, pause: agent}" in file.read_text()
+    assert told("diff", str(file)) == "Nothing differs.\n"
+
+    file.write_text(file.read_text().replace("limit: 5, within: 1m", "limit: 6, within: 1m"))
+    said = told("apply", str(file), "--dry-run")
+    assert "~ breakers: repeats in 1m, agent" in said
+    assert "limit: 5 → 6" in said
+    assert "would have tripped 0 times, 0 as it is now; would have saved $0.00" in said
+    assert said.endswith("Nothing was changed.\n")
+    assert rows(scout)["repeats"].limit == 5
+
+    told("apply", str(file), "--why", "Calmer.")
+    assert rows(scout)["repeats"].limit == 6
+    assert told("show") == file.read_text()
+    assert "unchanged" in told("apply", str(file))
+
+
+def test_a_version_from_before_sections_shows_them_all_the_same(
+    policy: Policy, scout: Agent, ada: Person
+) -> None:
+    save(policy, ada)
+
+    assert "breakers:" in told("show")
+
+
+def test_nothing_of_a_file_is_set_when_something_in_it_cannot_be(
+    policy: Policy, scout: Agent, tmp_path: Path
+) -> None:
+    Breaker.objects.filter(agent=scout, condition="errors").update(state="open")
+    file = tmp_path / "policies.yaml"
+    file.write_text(
+        "policies:\n- {team: support, agent: scout, tools: [], rules: [], breakers: [], budgets: "
+        "[{name: Day, limit: $5}]}\n"
+    )
+
+    with pytest.raises(CommandError, match="It is open, and keeps something stopped"):
+        told("apply", str(file))
+
+    assert not Budget.objects.exists()
+    assert rows(scout)["errors"].state == "open"

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.utils import timezone
 
 from agents.models import Agent, Policy
 from agents.rules.policy.difference import Difference, difference
 from agents.rules.policy.yaml import Written, dump, load
 from agents.transitions import policy as policies
+from agents.transitions.documenting import in_force
 from agents.transitions.policy_checks import checked
+from agents.trials import trials
 from audit.errors import Invalid, Refused
 from people.models import Person, Team
 
@@ -46,6 +50,11 @@ class Command(BaseCommand):
             command.add_argument("file", help="YAML; - reads standard input")
         apply.add_argument("--why", default="", help="what people read beside the version")
         apply.add_argument("--by", help="the person whose change it is; checked like theirs")
+        apply.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="change nothing: say what would change, and what it would have done last week",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -57,7 +66,7 @@ class Command(BaseCommand):
 
     def show(self, *, team: str | None, agent: str | None, **_: Any) -> None:
         found = [p for p in chosen(team, agent) if p.current]
-        self.stdout.write(dump(Written(*owner(p), p.document) for p in found), ending="")
+        self.stdout.write(dump(Written(*owner(p), in_force(p)) for p in found), ending="")
 
     def diff(self, *, file: str, **_: Any) -> None:
         """Nothing is changed: policies that do not exist yet are made, looked at and taken back."""
@@ -70,12 +79,30 @@ class Command(BaseCommand):
             sys.exit(1)
         self.stdout.write("Nothing differs.")
 
-    @transaction.atomic
-    def apply(self, *, file: str, why: str, by: str | None, **_: Any) -> None:
+    def apply(
+        self, *, file: str, why: str, by: str | None, dry_run: bool = False, **_: Any
+    ) -> None:
+        with transaction.atomic():
+            written = read(file)
+            past = (
+                [line for change in planned(written) for line in rehearsed(change)]
+                if dry_run
+                else []
+            )
+            self.put_in_force(written, file=file, why=why, by=by)
+            transaction.set_rollback(dry_run)
+        for line in past:
+            self.stdout.write(line)
+        if dry_run:
+            self.stdout.write("Nothing was changed.")
+
+    def put_in_force(
+        self, written: tuple[Written, ...], *, file: str, why: str, by: str | None
+    ) -> None:
         """All or nothing. A policy that stays as it is gets no version, so applying twice is harmless."""
         author = person(by) if by else BY
         why = why.strip() or f"Applied from {'standard input' if file == '-' else Path(file).name}."
-        for change in planned(read(file)):
+        for change in planned(written):
             if change.policy.current and not change.difference:
                 self.stdout.write(f"{change.written.owner}: unchanged")
                 continue
@@ -138,8 +165,22 @@ def plan(written: Written) -> Planned:
         document = checked(policy, written.document)
     except Invalid as error:
         raise Invalid(f"Policy of {written.owner}: {error.detail}") from error
-    before = policy.document if policy.current else {}
+    before = in_force(policy) if policy.current else {}
     return Planned(policy, written, document, difference(before, document))
+
+
+def rehearsed(change: Planned) -> Iterator[str]:
+    """What the breakers and budgets that differ would have done in the last seven days."""
+    found = trials(change.policy, in_force(change.policy), change.document, now=timezone.now())
+    for one in found.tried:
+        now = f", {len(one.before.trips)} as it is now" if one.before else ""
+        yield f"{change.written.owner}: {one.section}: {one.name}"
+        yield (
+            f"    last 7 days: would have tripped {len(one.would.trips)} times{now}; would have saved "
+            f"${one.would.saved_usd:,.2f} in {one.would.saved_actions:,} actions"
+        )
+    if found.left_out:
+        yield f"{change.written.owner}: {found.left_out} more settings were not tried"
 
 
 def team_named(name: str) -> Team:
