@@ -136,7 +136,7 @@ class Lane:
             for half in halves:
                 await self._write(half)
         except Exception as error:
-            is_stuck = isinstance(error, psycopg.errors.LockNotAvailable)
+            is_stuck = isinstance(error.__cause__ or error, psycopg.errors.LockNotAvailable)
             if len(parts) > 1 and (is_stuck or not isinstance(error, OUTAGE)):
                 for half in split(parts):
                     await self._write(half)

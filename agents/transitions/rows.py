@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 from django.db import connection
@@ -32,9 +31,10 @@ def ask(statement: str, **params: Any) -> Cursor[Any]:
     return cursor.execute(statement, params)
 
 
-@contextmanager
-def together() -> Iterator[None]:
-    """Statements that are sent in one trip; their errors come at the end, or with the first rows fetched."""
+def together() -> AbstractContextManager[Any]:
+    """Statements that are sent in one trip; their errors come at the end, as Django has them."""
     connection.ensure_connection()
-    with connection.connection.pipeline():
-        yield
+    both = ExitStack()
+    both.enter_context(connection.wrap_database_errors)
+    both.enter_context(connection.connection.pipeline())
+    return both

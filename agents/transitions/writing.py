@@ -61,7 +61,11 @@ def write(reports: Iterable[Report], now: datetime, notes: Sequence[Note] = ()) 
 def copy(reports: Sequence[Report], accounts: dict[UUID, str]) -> list[list[str]]:
     """Insert the actions; returns their ids, in order."""
     ids: list[list[str]] = []
-    with connection.connection.cursor() as cursor, cursor.copy(sql.COPY_ACTIONS) as rows:
+    with (
+        connection.wrap_database_errors,
+        connection.connection.cursor() as cursor,
+        cursor.copy(sql.COPY_ACTIONS) as rows,
+    ):
         for report in reports:
             mine = sorted([str(uuid7()) for _ in report.done])
             agent, run, held = str(report.agent), str(report.run), accounts.get(report.run, "{}")

@@ -376,3 +376,22 @@ def test_buckets_know_when_things_happened(http: httpx.Client, scout: Agent) -> 
     assert [(b.actions, b.finished, b.tokens) for b in slots] == [(1, 1, 860), (1, 1, 860)]
     first = Action.objects.order_by("created_at")[0]
     assert timezone.now() - first.created_at > timedelta(minutes=59)
+
+
+def test_the_entry_proves_the_rows(http: httpx.Client) -> None:
+    send(http, *(recent(asking(n), n=n) for n in range(1, 8)))
+    send(http, recent(asking(8), n=8))
+
+    run = Run.objects.get()
+    for entry in Entry.objects.filter(kind="actions.observed"):
+        with connection.cursor() as cursor:
+            cursor.execute(PROOF, [run.pk, entry.data["first"], entry.data["last"]])
+            assert cursor.fetchone() == (entry.data["sha256"], entry.data["count"])
+
+
+PROOF = """
+select encode(sha256(string_agg(format(E'%%s %%s %%s %%s %%s\\n', id, call_id, encode(digest, 'hex'),
+       state, input_tokens + output_tokens), '' order by id)::bytea), 'hex'), count(*)
+  from agents_action where run_id = %s and id between %s and %s and not gated
+"""
+"""As docs/telemetry.md has it."""
