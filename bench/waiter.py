@@ -24,3 +24,22 @@ async def waiting(pipe: Connection, port: int, key: str) -> None:
         pipe.send("waiting")
         _, body = await wire.receive()
         pipe.send((json.loads(body)["state"], time.monotonic()))
+
+
+def wait_for_stops(pipe: Connection, port: int) -> None:
+    """Waits for the control of each run it is told of to change, as the client's long poll does."""
+    asyncio.run(stopping(pipe, port))
+
+
+async def stopping(pipe: Connection, port: int) -> None:
+    wire = await Wire.open(port)
+    while (asked := pipe.recv()) is not None:
+        run, key = asked
+        _, body = await wire.ask("GET", f"/api/v1/runs/{run}/control", key=key)
+        seen = json.loads(body)["version"]
+        wire.send("GET", f"/api/v1/runs/{run}/control?wait=30&seen={seen}", key=key)
+        await wire.writer.drain()
+        await asyncio.sleep(0.03)  # the request is on its way; the figure starts later, elsewhere
+        pipe.send("waiting")
+        _, body = await wire.receive()
+        pipe.send((json.loads(body)["state"], time.monotonic()))

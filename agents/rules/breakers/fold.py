@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ..facts import BreakerFacts, Event
 from . import loops
 from .conditions import CONDITIONS, LOOP_MOMENTS, Verdict, loop
@@ -17,7 +19,7 @@ JUDGING = WATCHING | {"shadow"}
 
 
 class Tripped(NamedTuple):
-    """A breaker that opens (or would, in shadow), with why and the gauge it had before the event."""
+    """A breaker that opens (or would, in shadow), as it was just before the event, and why."""
 
     breaker: BreakerFacts
     verdict: Verdict
@@ -49,12 +51,13 @@ class Watch:
         found = []
         for breaker in self.breakers:
             if breaker.state in JUDGING:
-                verdict = self._judge(breaker, event)
+                before = self._before(breaker, event)
+                verdict = self._judge(breaker, before, event)
                 if verdict is not None and verdict.trips:
-                    found.append(Tripped(breaker, verdict))
+                    found.append(Tripped(as_it_was(breaker, before), verdict))
         return found
 
-    def _judge(self, breaker: BreakerFacts, event: Event) -> Verdict | None:
+    def _judge(self, breaker: BreakerFacts, before: Gauge, event: Event) -> Verdict | None:
         if breaker.condition == "loop":
             if event.moment not in LOOP_MOMENTS or not event.fingerprint:
                 return None
@@ -64,7 +67,6 @@ class Watch:
         if known is None:
             return None
         moments, judge = known
-        before = self._before(breaker, event)
         gauge = after(breaker, before, event)
         self._keep(breaker, event, gauge)
         return judge(breaker, gauge, event) if event.moment in moments else None
@@ -79,6 +81,13 @@ class Watch:
             self._items[breaker.id, event.item, event.tool] = int(gauge.value)
         else:
             self._gauges[breaker.id] = gauge
+
+
+def as_it_was(breaker: BreakerFacts, before: Gauge) -> BreakerFacts:
+    """The breaker with what it held just before the event: in a batch that is more than was read."""
+    if before == Gauge.before(breaker):
+        return breaker
+    return replace(breaker, value=before.value, volume=before.volume)
 
 
 def opening(found: Sequence[Tripped]) -> Tripped | None:
