@@ -98,6 +98,12 @@ class Row:
         return setting_of(self.budget)
 
     @property
+    def sentence(self) -> str:
+        """`$50.00 a day for each agent`; of one agent's own it goes without saying."""
+        said = str(self.setting)
+        return said.removesuffix(" for each agent") if self.budget.agent_id else said
+
+    @property
     def fullest(self) -> Bar:
         return self.bars[0] if self.bars else Bar(self.budget, None, None)
 

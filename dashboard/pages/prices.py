@@ -26,6 +26,7 @@ class Row:
     """What a name costs now, and what it was said to cost before."""
 
     price: Price
+    may_correct: bool
     before: list[Price] = field(default_factory=list)
     """Newest first; also those that begin later."""
 
@@ -48,7 +49,8 @@ def listed(person: Person, now: datetime) -> list[Row]:
     made = []
     for prices in rows.values():
         current = next((one for one in prices if one.valid_from <= now), prices[-1])
-        made.append(Row(current, [one for one in prices if one is not current]))
+        may_correct = may_set(current.team_id, person)
+        made.append(Row(current, may_correct, [one for one in prices if one is not current]))
     return made
 
 
