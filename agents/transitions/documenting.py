@@ -61,6 +61,15 @@ def in_force(owned: Policy) -> dict[str, Any]:
     }
 
 
+def to_compare(owned: Policy, document: dict[str, Any]) -> dict[str, Any]:
+    """What is in force, to tell this document's difference from: without what neither it nor the version speaks of."""
+    return {
+        key: value
+        for key, value in in_force(owned).items()
+        if key in document or key in owned.document
+    }
+
+
 def in_order(key: str, said: dict[str, Any], found: Sequence[Setting]) -> list[Setting]:
     """As somebody wrote them; what came since is last."""
     written = readable(said).sections.get(key, ())

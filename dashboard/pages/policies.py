@@ -282,7 +282,7 @@ WOULD = {"allow": "go through", "approve": "need approval", "deny": "be denied"}
 
 def trial(policy: Policy, document: dict[str, Any], *, now: datetime) -> Trial:
     """Of a document that was checked."""
-    before = documenting.in_force(policy)
+    before = documenting.to_compare(policy, document)
     found = replay(policy, document, now=now)
     beside = trials(policy, before, document, now=now)
     actions = _actions(changed.id for changed in found.changed[:CHANGED_SHOWN])

@@ -285,12 +285,13 @@ def test_a_file_shows_sets_and_shows_again_what_watches(
     assert "unchanged" in told("apply", str(file))
 
 
-def test_a_version_from_before_sections_shows_them_all_the_same(
+def test_what_stands_in_no_version_is_shown_when_asked_for(
     policy: Policy, scout: Agent, ada: Person
 ) -> None:
     save(policy, ada)
 
-    assert "breakers:" in told("show")
+    assert "breakers:" not in told("show")
+    assert "breakers:" in told("show", "--all")
 
 
 def test_nothing_of_a_file_is_set_when_something_in_it_cannot_be(

@@ -17,7 +17,7 @@ from agents.models import Agent, Policy
 from agents.rules.policy.difference import Difference, difference
 from agents.rules.policy.yaml import Written, dump, load
 from agents.transitions import policy as policies
-from agents.transitions.documenting import in_force
+from agents.transitions.documenting import in_force, to_compare
 from agents.transitions.policy_checks import checked
 from agents.trials import trials
 from audit.errors import Invalid, Refused
@@ -40,6 +40,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         show = verbs.add_parser("show", help="what is in force, as a file")
+        show.add_argument(
+            "--all",
+            action="store_true",
+            help="also what is set and stands in no version yet: from before documents had breakers",
+        )
         diff = verbs.add_parser("diff", help="what a file would change; exits 1 when it would")
         apply = verbs.add_parser("apply", help="put a file in force: all of it, or nothing")
         history = verbs.add_parser("history", help="who saved which version, when and why")
@@ -64,9 +69,12 @@ class Command(BaseCommand):
         except PermissionDenied as refusal:
             raise CommandError(str(refusal)) from refusal
 
-    def show(self, *, team: str | None, agent: str | None, **_: Any) -> None:
+    def show(self, *, team: str | None, agent: str | None, **more: Any) -> None:
         found = [p for p in chosen(team, agent) if p.current]
-        self.stdout.write(dump(Written(*owner(p), in_force(p)) for p in found), ending="")
+        self.stdout.write(
+            dump(Written(*owner(p), in_force(p) if more["all"] else p.document) for p in found),
+            ending="",
+        )
 
     def diff(self, *, file: str, **_: Any) -> None:
         """Nothing is changed: policies that do not exist yet are made, looked at and taken back."""
@@ -165,7 +173,7 @@ def plan(written: Written) -> Planned:
         document = checked(policy, written.document)
     except Invalid as error:
         raise Invalid(f"Policy of {written.owner}: {error.detail}") from error
-    before = in_force(policy) if policy.current else {}
+    before = to_compare(policy, document) if policy.current else {}
     return Planned(policy, written, document, difference(before, document))
 
 
