@@ -5,6 +5,9 @@ from django.dispatch import Signal
 hold_opened = Signal()
 """`hold`: something waits for a person."""
 
+holds_opened = Signal()
+"""`holds`: many agents were paused by one deed; people are called once for each team, not once for each of them."""
+
 hold_reminded = Signal()
 """`hold`, `share`: so much of its time is over, in per cent."""
 

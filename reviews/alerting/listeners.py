@@ -55,6 +55,18 @@ def tell_of_hold(hold: Hold, **_: Any) -> None:
     told(lambda: about(hold, KINDS[HoldKind(hold.kind)], hold.title, hold.reason))
 
 
+@receiver(signals.holds_opened)
+def tell_of_many(holds: list[Hold], **_: Any) -> None:
+    """One alert a team, whatever the number: whoever is called looks at the floor."""
+    for team in {hold.agent.team for hold in holds}:
+        mine = [hold for hold in holds if hold.agent.team == team]
+        first = mine[0]
+        many = f"{len(mine)} agents of {team} are paused: {first.reason}"[:300]
+        title = many if len(mine) > 1 else first.title
+        kind = KINDS[HoldKind(first.kind)]
+        told(lambda one=first, words=title, kind=kind: about(one, kind, words, one.reason))  # type: ignore[misc]
+
+
 @receiver(signals.hold_reminded)
 def tell_of_deadline(hold: Hold, share: int, **_: Any) -> None:
     left = hold.expires_at - timezone.now() if hold.expires_at else None

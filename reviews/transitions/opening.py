@@ -119,8 +119,7 @@ def open_trips(trips: Sequence[Trip]) -> list[Hold]:
         for trip in trips
     )
     record_all(opened_by(hold) for hold in made)
-    for hold in made:
-        signals.hold_opened.send(Hold, hold=hold)
+    signals.holds_opened.send(Hold, holds=made)
     topics = {"holds", "agents"}
     for hold in made:
         topics |= {f"holds.{hold.team_id}", f"hold.{hold.pk}"}
