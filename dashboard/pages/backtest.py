@@ -198,5 +198,6 @@ def sentence(breaker: Breaker, tried: Tried) -> str:
             setting.unit,
             setting.minimum,
             setting.threshold,
+            state=setting.state,
         )
     )

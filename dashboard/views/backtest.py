@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from agents.backtest import tried_of
 from agents.models import Breaker
 from agents.rules.breakers import plain
 from agents.transitions import breaker as transitions
@@ -50,7 +51,7 @@ def _page(
         "breaker": breaker,
         "team": breaker.agent.team if breaker.agent else breaker.team,
         "asked": asked,
-        "sentence": str(pages.setting_of(breaker)),
+        "sentence": pages.sentence(breaker, tried_of(breaker)),
         "problem": problem,
         "may_change": request.user.may(Permission.CHANGE_BREAKER, breaker.owner_team_id),
     }
@@ -59,7 +60,7 @@ def _page(
             tried = asked.tried(breaker)
             context["tries"] = pages.tries(breaker, tried, since=asked.since, now=now)
             context["new_sentence"] = pages.sentence(breaker, tried)
-            context["is_another"] = tried != pages.tried_of(breaker)
+            context["is_another"] = tried != tried_of(breaker)
         context["problem"], status = outcome.problem, outcome.status if outcome.problem else status
         offered = pages.offered(breaker, now=now)
         context["offered"] = offered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import pytest
@@ -32,7 +32,7 @@ def key(scout_with_key: tuple[Agent, str]) -> bytes:
     return bytes(AgentKey.objects.get(agent=scout_with_key[0]).hash)
 
 
-def act(key: bytes, run: Run, item: str, outcome: str, cost: str) -> str:
+def act(key: bytes, run: Run, item: str, outcome: Literal["succeeded", "failed"], cost: str) -> str:
     """Propose, and when it may, do it. Returns what became of it."""
     asked = Propose(
         call_id=str(uuid4()), tool="search", subject=item, claim_id="c",
@@ -53,7 +53,7 @@ def answer(trip: Trip, by: Person) -> None:
     )
 
 
-STEPS = st.lists(
+STEPS: Any = st.lists(
     st.tuples(
         st.sampled_from(["a", "b", "c"]),
         st.sampled_from(["succeeded", "succeeded", "failed"]),
@@ -80,7 +80,10 @@ WATCHES: dict[str, dict[str, Any]] = {
 )
 @given(steps=STEPS)
 def test_replaying_the_breaker_that_was_live_finds_the_trips_that_happened(
-    support: Team, ada: Person, condition: str, steps: list[tuple[str, str, str]]
+    support: Team,
+    ada: Person,
+    condition: str,
+    steps: list[tuple[str, Literal["succeeded", "failed"], str]],
 ) -> None:
     agent, _ = agents.create(f"a-{uuid4()}", team=support, by="test")
     key = bytes(AgentKey.objects.get(agent=agent).hash)

@@ -69,7 +69,8 @@ def test_breakers_become_just_what_the_document_says(
     found = rows(scout)
     assert set(found) == {"repeats", "loop"}
     assert found["repeats"].pk == kept.pk
-    assert (found["repeats"].limit, found["repeats"].window) == (8, timedelta(minutes=2))
+    assert found["repeats"].limit == 8
+    assert found["repeats"].window == timedelta(minutes=2)
     assert (found["loop"].scope, found["loop"].state) == (Scope.RUN, BreakerState.SHADOW)
     kinds = set(Entry.objects.filter(kind__startswith="breaker.").values_list("kind", flat=True))
     assert {"breaker.changed", "breaker.removed"} <= kinds
@@ -222,7 +223,8 @@ def test_budgets_and_limits_travel_both_ways(support: Team, ada: Person) -> None
     openai = {"resource": "openai", "rate": "60/1m"}
 
     save(policy, ada, budgets=[day], limits=[openai])
-    assert (Budget.objects.get().limit, Limit.objects.get().resource) == (50, "openai")
+    assert Budget.objects.get().limit == 50
+    assert Limit.objects.get().resource == "openai"
 
     budgets.set(support, None, parse_budget(day | {"limit": "$80"}), by=ada)
     limits.set(support, parse_limit({"resource": "search", "concurrency": 3}), by=ada)

@@ -67,7 +67,8 @@ def test_it_is_set_with_a_button_and_stands_in_the_policy(
     client.post(f"/breakers/{repeats.pk}/backtest/", tried)
 
     repeats.refresh_from_db()
-    assert (repeats.limit, repeats.window) == (9, timedelta(minutes=1))
+    assert repeats.limit == 9
+    assert repeats.window == timedelta(minutes=1)
     said = Policy.objects.get(agent=repeats.agent).document["breakers"]
     assert {"when": "repeats", "limit": 9, "within": "1m", "pause": "agent"} in said
 
