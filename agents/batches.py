@@ -24,6 +24,10 @@ LOCK_AGENTS = """
 select id, team_id, state from agents_agent where id = any(%(agents)s::uuid[]) order by id for no key update
 """
 
+WORKING_KEYS = """
+select hash from agents_agentkey where hash = any(%(keys)s::bytea[]) and revoked_at is null
+"""
+
 JUDGED_BY_STARTS = """
 select a.id from agents_agent a
  where a.id = any(%(agents)s::uuid[]) and exists (

@@ -1,18 +1,19 @@
 """Requests of spans gather while a transaction is under way, and go into the next one together.
 
-Hundreds of small requests so cost few commits. An agent always takes the same of two lanes, so that no two
-transactions of this process wait for each other's locks, and one is prepared while the database works on the other.
-The queues are bounded; who comes when they are full is told to come again.
+Hundreds of small requests so cost few commits. Where much comes there are two lanes, and one transaction is prepared
+while the database works on the other; an agent is in one lane at a time, so that they never wait for each other's
+locks. The queues are bounded; who comes when they are full is told to come again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from uuid import UUID
 
 import django.db
 import psycopg
@@ -21,7 +22,7 @@ from psycopg_pool import PoolTimeout
 
 from ..otlp.reading import Export
 from ..transitions import telemetry
-from ..transitions.telemetry import Told
+from ..transitions.telemetry import Revoked, Told
 from ..transitions.together import WholeTeam
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ class Waiting:
 GATHER_S = 0.003
 """How long a transaction waits for as many requests as the one before had."""
 LANES = 2
+MUCH = 150
+"""Spans in the first lane from which on the second is worth its commits."""
 
 
 class Ingest:
@@ -72,8 +75,19 @@ class Ingest:
         self._lanes = [Lane() for _ in range(LANES)]
 
     async def store(self, told: Told) -> int:
-        """Wait until the request is stored and judged; how many spans had to be rejected. Raises Full, Unavailable."""
-        return await self._lanes[told.agent.int % LANES].store(told)
+        """Wait until the request is stored and judged; how many spans had to be rejected.
+
+        Raises Full, Unavailable, Revoked.
+        """
+        return await self._lane_of(told.agent).store(told)
+
+    def _lane_of(self, agent: UUID) -> Lane:
+        """The one the agent is in; else the first, unless much waits there and another has less to do."""
+        for lane in self._lanes:
+            if lane.agents[agent]:
+                return lane
+        first = self._lanes[0]
+        return first if first.spans < MUCH else min(self._lanes, key=lambda lane: lane.spans)
 
     async def stop(self) -> None:
         """Write what waits."""
@@ -83,18 +97,22 @@ class Ingest:
 class Lane:
     def __init__(self) -> None:
         self._waiting: deque[Waiting] = deque()
-        self._spans = 0
+        self.spans = 0
+        """Waiting or being written."""
+        self.agents: Counter[UUID] = Counter()
+        """Whose requests these are."""
         self._last = 0
         self._working: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "ingest")
 
     async def store(self, told: Told) -> int:
         """See `Ingest.store`."""
-        if self._spans and self._spans + told.export.spans > MOST_WAITING:
+        if self.spans and self.spans + told.export.spans > MOST_WAITING:
             raise Full
         one = Waiting(told, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
-        self._spans += told.export.spans
+        self.spans += told.export.spans
+        self.agents[told.agent] += 1
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work())
         return await one.answer
@@ -111,7 +129,10 @@ class Lane:
             self._last = len(batch)
             await self._write([(one, one.told) for one in batch])
             for one in batch:
-                self._spans -= one.told.export.spans
+                self.spans -= one.told.export.spans
+                self.agents[one.told.agent] -= 1
+                if not self.agents[one.told.agent]:
+                    del self.agents[one.told.agent]
                 if not one.answer.done():
                     one.answer.set_result(one.rejected)
 
@@ -135,6 +156,10 @@ class Lane:
                 parts[0][0].rejected += sum(len(one.done) for one in parts[0][1].export.traces)
             for half in halves:
                 await self._write(half)
+        except Revoked as refusal:
+            fail([part for part in parts if part[1].key in refusal.keys], refusal)
+            if rest := [part for part in parts if part[1].key not in refusal.keys]:
+                await self._write(rest)
         except Exception as error:
             is_stuck = isinstance(error.__cause__ or error, psycopg.errors.LockNotAvailable)
             if len(parts) > 1 and (is_stuck or not isinstance(error, OUTAGE)):
@@ -184,4 +209,6 @@ def split(parts: Sequence[Part]) -> list[list[Part]]:
         pieces = [[replace(traces[0], done=half)] for half in (done[:middle], done[middle:])]
     else:
         return []
-    return [[(waiting, Told(told.agent, Export(traces=piece, spans=0)))] for piece in pieces]
+    return [
+        [(waiting, Told(told.agent, Export(traces=piece, spans=0), told.key))] for piece in pieces
+    ]

@@ -8,6 +8,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
+from uuid import UUID
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -18,7 +19,7 @@ from ..otlp import answers
 from ..otlp.inflating import NotGzip, TooLarge, inflated
 from ..otlp.reading import DECODERS, Export, read
 from ..otlp.spans import Malformed
-from ..transitions.telemetry import Told
+from ..transitions.telemetry import Revoked, Told
 from . import forward
 from .actions import agent_of
 from .http import Gone, Problem, Receive, Scope, Send, answer, key_hash, read_body
@@ -47,6 +48,8 @@ ingest = Ingest()
 _reading = ThreadPoolExecutor(1, "otlp")
 """Waiting agents are answered meanwhile. One thread: reading is Python's work, which more would not share."""
 _held = 0
+_owners: dict[bytes, UUID] = {}
+MOST_OWNERS = 10_000
 
 
 class Encoding(NamedTuple):
@@ -89,21 +92,37 @@ async def take(scope: Scope, receive: Receive) -> tuple[int, str]:
     encoding = encoding_of(scope)
     if _held > MOST_HELD:
         raise Problem("busy", "More spans wait than can be stored. Try again.")
-    agent = await agent_of(key)
-    if agent is None:
-        raise Problem("unauthorized", "This key is not known, or it was revoked.")
+    agent = await owner_of(key)
     body = await read_body(receive, LARGEST)
     held = len(body) * (4 if encoding.is_gzip else 1)
     _held += held
     try:
         export = await unpacked(body, encoding)
-        rejected = await stored(Told(agent.id, export))
+        rejected = await stored(Told(agent, export, key))
+    except Revoked:
+        _owners.pop(key, None)
+        raise
     finally:
         _held -= held
     forward.soon(body, scope)
     if rejected:
         return export.rejected + rejected, export.why or "A span does not fit the database."
     return export.rejected, export.why
+
+
+async def owner_of(key: bytes) -> UUID:
+    """The agent of this key, as far as known here: whether it still works is asked again when its spans are stored."""
+    known = _owners.get(key)
+    if known is not None:
+        return known
+    agent = await agent_of(key)
+    if agent is None:
+        raise Problem("unauthorized", "This key is not known, or it was revoked.")
+    if len(_owners) >= MOST_OWNERS:
+        _owners.clear()
+    owner: UUID = agent.id
+    _owners[key] = owner
+    return owner
 
 
 async def unpacked(body: bytes, encoding: Encoding) -> Export:
@@ -124,8 +143,6 @@ def unpack(body: bytes, encoding: Encoding) -> Export:
 
 
 async def stored(told: Told) -> int:
-    if not told.export.traces:
-        return 0
     try:
         return await ingest.store(told)
     except Full:

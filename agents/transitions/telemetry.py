@@ -13,6 +13,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from audit.errors import Refused
+
 from .. import batches as sql
 from ..models import AgentState, RunState
 from ..otlp.reading import Export, uuid_of
@@ -30,13 +32,31 @@ class Told(NamedTuple):
 
     agent: UUID
     export: Export
+    key: bytes = b""
+    """SHA-256 of the key it came with, if it came with one."""
+
+
+class Revoked(Refused):
+    """Some of the requests came with a key that works no more; nothing was stored."""
+
+    code = "unauthorized"
+
+    def __init__(self, keys: frozenset[bytes]) -> None:
+        super().__init__("This key is not known, or it was revoked.")
+        self.keys = keys
 
 
 @transaction.atomic
 def store(told: Sequence[Told]) -> None:
-    """Store what is new of these requests, judge it, keep their runs. All or nothing; again is harmless."""
+    """Store what is new of these requests, judge it, keep their runs. All or nothing; again is harmless.
+
+    Raises Revoked.
+    """
     traces = tracing.merged((one.agent, trace) for one in told for trace in one.export.traces)
-    agents, often = tracing.find(traces)
+    keys = frozenset(one.key for one in told if one.key)
+    agents, often, working = tracing.find(traces, keys)
+    if keys - working:
+        raise Revoked(keys - working)
     now = timezone.now()
     fresh = tracing.without_run(traces)
     of_run = tracing.by_run(traces)

@@ -61,15 +61,19 @@ def merged(traces: Iterable[tuple[UUID, Trace]]) -> list[Traced]:
     return list(known.values())
 
 
-def find(traces: Sequence[Traced]) -> tuple[dict[UUID, Any], frozenset[UUID]]:
+def find(
+    traces: Sequence[Traced], keys: frozenset[bytes]
+) -> tuple[dict[UUID, Any], frozenset[UUID], frozenset[bytes]]:
     """Lock the agents, then say of each trace which run it has, if any.
 
-    Returns the agents' rows by id, and those of which a breaker counts how often runs begin.
+    Returns the agents' rows by id, those of which a breaker counts how often runs begin, and which of the keys
+    work now.
     """
     named = {one.run_id for one in traces if one.run_id is not None}
     with together():
         ask("set local lock_timeout = '3s'")
         agents = ask(sql.LOCK_AGENTS, agents=sorted({one.agent for one in traces}))
+        working = ask(sql.WORKING_KEYS, keys=sorted(keys))
         often = ask(sql.JUDGED_BY_STARTS, agents=sorted({one.agent for one in traces}))
         owners = ask(sql.RUN_OWNERS, runs=sorted(named))
         by_key = ask(
@@ -80,7 +84,11 @@ def find(traces: Sequence[Traced]) -> tuple[dict[UUID, Any], frozenset[UUID]]:
     for one in traces:
         if one.run_id is None or owner_of.get(one.run_id) != one.agent:
             one.run_id = run_of.get((one.agent, one.key))
-    return {row.id: row for row in agents}, frozenset(row.id for row in often)
+    return (
+        {row.id: row for row in agents},
+        frozenset(row.id for row in often),
+        frozenset(bytes(row.hash) for row in working),
+    )
 
 
 def without_run(traces: Sequence[Traced]) -> list[Traced]:

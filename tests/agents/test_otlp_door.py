@@ -246,6 +246,19 @@ def test_a_wrong_key_stores_nothing(live: str, path: str, scout: Agent) -> None:
     assert not Run.objects.exists()
 
 
+def test_a_key_stores_nothing_from_the_moment_it_is_revoked(
+    http: httpx.Client, scout: Agent, otto: Person
+) -> None:
+    send(http, recent(GENAI))
+
+    agents.revoke_key(scout.keys.get(), by=otto)
+    told = send(http, recent(GENAI, n=2))
+    empty = http.post("/v1/traces", content=b"", headers={"Content-Type": PROTOBUF})
+
+    assert (told.status_code, empty.status_code) == (401, 401)
+    assert Action.objects.count() == 1
+
+
 def test_what_cannot_be_stored_is_counted_and_the_rest_is_stored(http: httpx.Client) -> None:
     bad = recent(GENAI_TOOL | {"gen_ai.tool.name": "t" * 201}, n=2)
 
