@@ -26,6 +26,7 @@ from dashboard.views import (
     search,
     session,
     teams,
+    trips,
     webhooks,
 )
 
@@ -167,6 +168,10 @@ urlpatterns = [
     path("holds/<uuid:pk>/discard/", holds.discard, name="hold-discard"),
     path("holds/<uuid:pk>/claim/", holds.claim, name="hold-claim"),
     path("holds/<uuid:pk>/release/", holds.release, name="hold-release"),
+    # -- a trip: what a shadow noted, and whether it was right
+    path("trips/<uuid:pk>/", trips.trip, name="trip"),
+    path("trips/<uuid:pk>/judge/", trips.judge, name="trip-judge"),
+    path("trips/<uuid:pk>/better/", trips.better, name="trip-better"),
     # -- who acts
     path("agents/", agents.agents, name="agents"),
     path("agents/<uuid:pk>/", agents.agent, name="agent"),

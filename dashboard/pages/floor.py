@@ -28,15 +28,22 @@ from audit.constants import Constant
 from people.models import Person
 from reviews.models import Hold, HoldKind
 
+from . import courses
 from .gauges import SLOT, measure, slot, worst_first
 from .ids import first_id_at
 from .inbox import marked
+from .measures import AT_LEAST, against, counted
 from .timeline import readable
 
 HOLDS_SHOWN = 8
 AGENTS_SHOWN = 24
 ACTIONS_SHOWN = 14
 MINUTES = 60
+LONGEST_WINDOW = timedelta(hours=1)
+"""Longer ones are read on the agent's own page."""
+TOLD = (BreakerState.OPEN, BreakerState.FORCED_OPEN, BreakerState.HALF_OPEN)
+QUIET = (BreakerState.SHADOW, BreakerState.DISABLED)
+"""States in which nothing can be stopped."""
 
 
 # -- what waits ------------------------------------------------------------------------------------
@@ -66,9 +73,6 @@ def oldest_waiting(person: Person) -> datetime | None:
     )
 
 
-NOUNS = {Condition.REPEATS: " tries", Condition.ERRORS: " failures", Condition.SPEND: ""}
-
-
 # -- the fleet -------------------------------------------------------------------------------------
 
 
@@ -85,11 +89,15 @@ class Reading:
         breaker = self.breaker
         if breaker.state == BreakerState.HALF_OPEN:
             return f"{breaker.probes_succeeded} of {breaker.probes_allowed} probes went well"
-        what = NOUNS.get(Condition(breaker.condition), "")
-        limit, window = measure(breaker.limit, breaker), span(breaker.window.total_seconds())
+        condition, unit = breaker.condition, breaker.unit
+        during = f" in {span(breaker.window.total_seconds())}" if breaker.window else ""
         if self.value is None:
-            return f"up to {limit}{what} in {window}"
-        return f"{measure(self.value, breaker)} of {limit}{what} in {window}"
+            word = "at least" if condition in AT_LEAST else "up to"
+            return f"{word} {counted(breaker.limit, condition, unit)}{during}"
+        if condition in courses.RATES or condition in (*AT_LEAST, Condition.SILENCE):
+            return against(self.value, breaker.limit, condition, unit)
+        most = counted(breaker.limit, condition, unit)
+        return f"{measure(self.value, breaker)} of {most}{during}"
 
     @property
     def share(self) -> float:
@@ -120,10 +128,7 @@ class Member:
 
     @property
     def is_troubled(self) -> bool:
-        on_watch = (BreakerState.OPEN, BreakerState.FORCED_OPEN, BreakerState.HALF_OPEN)
-        return self.agent.is_paused or (
-            self.worst is not None and self.worst.breaker.state in on_watch
-        )
+        return self.agent.is_paused or (self.worst is not None and self.worst.breaker.state in TOLD)
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,12 @@ class Fleet:
     closed: int
     open: int
     probation: int
+    forced: int = 0
+    """Kept open by a person; not among `open`."""
+    shadow: int = 0
+    disabled: int = 0
+    of_teams: int = 0
+    """How many of all these watch a team together."""
 
     @property
     def more(self) -> int:
@@ -145,10 +156,14 @@ def fleet(person: Person, *, now: datetime) -> Fleet:
     breakers = Breaker.objects.visible_to(person).exclude(agent__state=AgentState.RETIRED)
     of_agent: dict[UUID, list[Breaker]] = {}
     states = dict.fromkeys(BreakerState.values, 0)
+    of_teams = 0
     for breaker in breakers:
         if breaker.agent_id is not None:
             of_agent.setdefault(breaker.agent_id, []).append(breaker)
-        states[breaker.state] += 1
+        else:
+            of_teams += 1
+        if breaker.run_id is None or breaker.state in TOLD:  # else its setting counts for it
+            states[breaker.state] += 1
     minutes = _minutes((agent.pk for agent in agents), now=now)
     members = [Member(agent, minutes=minutes.get(agent.pk, [0] * MINUTES)) for agent in agents]
     for member in members:
@@ -164,8 +179,12 @@ def fleet(person: Person, *, now: datetime) -> Fleet:
         shown,
         total=len(agents),
         closed=states[BreakerState.CLOSED],
-        open=states[BreakerState.OPEN] + states[BreakerState.FORCED_OPEN],
+        open=states[BreakerState.OPEN],
         probation=states[BreakerState.HALF_OPEN],
+        forced=states[BreakerState.FORCED_OPEN],
+        shadow=states[BreakerState.SHADOW],
+        disabled=states[BreakerState.DISABLED],
+        of_teams=of_teams,
     )
 
 
@@ -194,19 +213,22 @@ def _read_gauges(members: list[Member], of_agent: dict[UUID, list[Breaker]], now
     Windows of agent-wide failures and spend are sums of buckets, read for all agents at once; repeats
     and windows of single runs would cost a query each, and are shown on the agent's own page.
     """
-    counted = [
+    summed = [
         breaker
         for member in members
         for breaker in of_agent.get(member.agent.pk, [])
         if breaker.run_id is None
-        and breaker.condition != Condition.REPEATS
+        and breaker.condition in courses.BUCKETED
+        and breaker.condition != Condition.DROP
         and breaker.scope == Scope.AGENT
+        and breaker.window <= LONGEST_WINDOW
+        and breaker.state not in QUIET
     ]
-    longest = max((breaker.window for breaker in counted), default=timedelta(0))
+    longest = max((breaker.window for breaker in summed), default=timedelta(0))
     rows = Bucket.objects.filter(
-        owner__in={b.agent_id for b in counted},
+        owner__in={b.agent_id for b in summed},
         width=SLOT,
-        slot__gt=slot(now - min(longest, timedelta(hours=1))),
+        slot__gt=slot(now - longest),
     )
     by_owner: dict[UUID, list[Bucket]] = {}
     for row in rows:
@@ -214,12 +236,15 @@ def _read_gauges(members: list[Member], of_agent: dict[UUID, list[Breaker]], now
     for member in members:
         readings = [
             Reading(breaker, _value(breaker, by_owner.get(member.agent.pk, []), now))
-            if breaker in counted
+            if breaker in summed
             else Reading(breaker, None)
             for breaker in of_agent.get(member.agent.pk, [])
         ]
+        watching = [
+            r for r in readings if r.breaker.state not in QUIET and r.breaker.run_id is None
+        ]
         if not member.is_troubled and readings:
-            member.worst = max(readings, key=lambda r: (r.share, r.value is not None))
+            member.worst = max(watching or readings, key=lambda r: (r.share, r.value is not None))
     for trip in Trip.objects.filter(
         agent__in=[m.agent.pk for m in members], ended_at=None, breaker__isnull=False
     ).defer("evidence"):
@@ -231,17 +256,16 @@ def _read_gauges(members: list[Member], of_agent: dict[UUID, list[Breaker]], now
 def _value(breaker: Breaker, rows: list[Bucket], now: datetime) -> Decimal:
     first = slot(now - breaker.window) + 1
     reset = slot(breaker.reset_at) if breaker.reset_at else None
-    start = max(first, reset) if reset is not None else first
-    name = (
-        "failures"
-        if breaker.condition == Condition.ERRORS
-        else "tokens"
-        if breaker.unit == "tokens"
-        else "cost_usd"
-    )
-    total = sum((Decimal(getattr(row, name)) for row in rows if row.slot >= start), Decimal(0))
-    counted = breaker.baseline if reset is not None and reset >= first else Decimal(0)
-    return max(total - counted, Decimal(0))
+    counts = reset is None or reset < first  # nothing in this window was answered for
+    start = first if reset is None else max(first, reset)
+    rows = [row for row in rows if row.slot >= start]
+    name = courses.column_of(breaker.condition, breaker.unit)
+    total = sum((Decimal(getattr(row, name)) for row in rows), Decimal(0))
+    total = max(total - (0 if counts else breaker.baseline), Decimal(0))
+    if breaker.condition != Condition.FAILURE_RATE:
+        return total
+    volume = sum(row.finished for row in rows) - (0 if counts else breaker.baseline_volume)
+    return 100 * total / volume if volume >= max(breaker.minimum, 1) else Decimal(0)
 
 
 # -- what burns ------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Q, Sum
 
 from agents.models import Agent, Breaker, BreakerState, Bucket, Condition, Trip
 from agents.models.breaker import Scope
@@ -23,6 +23,7 @@ from .readings import Reading
 SLOT = 10
 """Width in seconds of the buckets that breakers look through."""
 WEEK = timedelta(days=7)
+MOST_SHADOWS = 500
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Gauge:
     """What the value belongs to: the busiest item, or the run that is nearest to its limit."""
     extra: Decimal = Decimal(0)
     """What is granted on top now."""
-    would_have: int = 0
-    """How often it would have tripped this week, had it not been in shadow."""
+    would_have: Sequence[UUID] = ()
+    """Trips that would have been this week, had it not been in shadow; the newest first."""
     volume: int = 0
     chart: Chart | None = None
 
@@ -116,7 +117,7 @@ def gauges(agent: Agent, *, now: datetime, drawn: bool = True) -> list[Gauge]:
     past = courses.read(agent, breakers, found, live, now) if drawn else None
     would_have = shadows(agent, breakers, now)
     made = [
-        _gauge(one, found[one.pk], would_have.get(readings.key(one), 0), now) for one in breakers
+        _gauge(one, found[one.pk], would_have.get(readings.key(one), []), now) for one in breakers
     ]
     if past is None:
         return made
@@ -137,14 +138,14 @@ def watching(agent: Agent) -> list[Breaker]:
     )
 
 
-def _gauge(breaker: Breaker, reading: Reading, would_have: int, now: datetime) -> Gauge:
+def _gauge(breaker: Breaker, reading: Reading, would_have: Sequence[UUID], now: datetime) -> Gauge:
     is_granted = breaker.extra_until is not None and breaker.extra_until > now
     return Gauge(
         breaker,
         reading.shown(breaker.condition),
         of=reading.of,
         extra=breaker.extra if is_granted else Decimal(0),
-        would_have=would_have if breaker.state == BreakerState.SHADOW else 0,
+        would_have=would_have if breaker.state == BreakerState.SHADOW else (),
         volume=reading.held.volume,
     )
 
@@ -165,19 +166,20 @@ def _with_course(gauge: Gauge, points: Sequence[tuple[float, float]]) -> Gauge:
 
 def shadows(
     agent: Agent, breakers: Iterable[Breaker], now: datetime
-) -> dict[tuple[object, ...], int]:
-    """How often those in shadow would have tripped in the last seven days, by what they look for."""
+) -> dict[tuple[object, ...], list[UUID]]:
+    """What those in shadow would have tripped on in the last seven days, by what they look for."""
     if not any(breaker.state == BreakerState.SHADOW for breaker in breakers):
         return {}
-    week = {"is_shadow": True, "id__gte": first_id_at(now - WEEK)}
     whose = Q(agent=agent) | Q(breaker__team=agent.team_id)
     rows = (
-        Trip.objects.filter(whose, **week)
-        .order_by()
-        .values_list("condition", "unit", "breaker__scope", "window")
-        .annotate(times=Count("pk"))
+        Trip.objects.filter(whose, is_shadow=True, id__gte=first_id_at(now - WEEK))
+        .order_by("-id")
+        .values_list("condition", "unit", "breaker__scope", "window", "pk")
     )
-    return {tuple(row[:4]): row[4] for row in rows}
+    found: dict[tuple[object, ...], list[UUID]] = {}
+    for *looked_for, pk in rows[:MOST_SHADOWS]:
+        found.setdefault(tuple(looked_for), []).append(pk)
+    return found
 
 
 def slot(at: datetime, width: int = SLOT) -> int:

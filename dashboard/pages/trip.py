@@ -1,17 +1,22 @@
-"""Why an agent stopped: the rule, its gauge at that moment, and what it did over and over."""
+"""Why an agent stopped: the rule, its gauge at that moment, what it did, what that cost, and what happened since."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
-from agents.models import Action, ActionState, Agent, Condition, Run, Trip
-from agents.rules.breakers import amount, plain, span
+from agents.models import Action, Agent, Condition, Run, Trip
 from reviews.models import Hold, HoldKind
 
-from .timeline import Line, lines, readable
+from . import trip_course, trip_since, trip_spent
+from .charts import Chart
+from .measures import AT_LEAST, against, rule_then, said
+from .timeline import readable
+from .trip_folds import Cycle, Fold, cycle, folded
+from .trip_since import Since
+from .trip_spent import Saved
 
 SHOWN = 100
 COUNTED = 1000
@@ -19,87 +24,109 @@ COUNTED = 1000
 
 
 @dataclass(frozen=True)
-class Fold:
-    """The same thing done several times, as one line."""
-
-    tool: str
-    subject: str
-    lines: list[Line]
-
-    @property
-    def first_at(self) -> datetime:
-        return self.lines[0].action.created_at
-
-    @property
-    def last_at(self) -> datetime:
-        return self.lines[-1].action.created_at
-
-    @property
-    def cost_usd(self) -> Decimal:
-        return sum((line.action.cost_usd for line in self.lines), Decimal(0))
-
-    @property
-    def failures(self) -> int:
-        return sum(line.action.state == ActionState.FAILED for line in self.lines)
-
-
-@dataclass(frozen=True)
 class Evidence:
     trip: Trip
+    actions: list[Action]
+    """What did it, the oldest first."""
     folds: list[Fold]
-    in_flight: list[Line]
+    cycle: Cycle | None
+    since: Since
+    saved: Saved | None
     runs: int
     approvals: int
+
+    # -- the gauge ---------------------------------------------------------------------------------
+
+    @property
+    def value(self) -> Decimal | None:
+        return self.trip.value
+
+    @property
+    def most(self) -> Decimal | None:
+        """The limit that was crossed; of silence, how long it may last."""
+        if self.trip.condition == Condition.SILENCE and self.trip.window:
+            return Decimal(self.trip.window.total_seconds())
+        return self.trip.limit
 
     @property
     def share(self) -> float:
         """The value in percent of a scale that has room for both value and limit."""
-        return self._percent(self.trip.value)
+        return self._percent(self.value)
 
     @property
     def limit_at(self) -> float:
-        return self._percent(self.trip.limit)
+        return self._percent(self.most)
 
     def _percent(self, number: Decimal | None) -> float:
-        top = max(self.trip.value or Decimal(0), self.trip.limit or Decimal(0))
+        top = max(self.value or Decimal(0), self.most or Decimal(0))
         return round(float(100 * (number or Decimal(0)) / top) * 0.96, 1) if top else 0.0
 
     @property
     def reading(self) -> str:
-        return self._measure(self.trip.value)
+        return self._measure(self.value)
 
     @property
     def limit(self) -> str:
-        return self._measure(self.trip.limit)
+        at_least = "at least " if self.trip.condition in AT_LEAST else ""
+        return at_least + self._measure(self.most)
 
     def _measure(self, number: Decimal | None) -> str:
-        if number is None:
+        return "" if number is None else said(number, self.trip.condition, self.trip.unit)
+
+    @property
+    def in_words(self) -> str:
+        """`6 of 5`: for lists of trips."""
+        if self.value is None or self.most is None:
             return ""
-        if self.trip.condition == Condition.SPEND:
-            return amount(number, self.trip.unit)
-        return plain(number)
+        return against(self.value, self.most, self.trip.condition, self.trip.unit)
 
     @property
     def rule(self) -> str:
-        """The rule that was crossed, as a sentence."""
-        trip = self.trip
-        if not trip.condition or trip.window is None:
+        """The rule that was crossed, as it was then."""
+        return rule_then(self._judged.get("breaker") or {}) if self.trip.condition else ""
+
+    @cached_property
+    def chart(self) -> Chart | None:
+        """The gauge's course up to the trip."""
+        return trip_course.chart(self.trip, self.actions, limit=self.most, reading=self.reading)
+
+    @property
+    def _judged(self) -> dict[str, Any]:
+        found = self.trip.evidence.get("judged")
+        return found if isinstance(found, dict) else {}
+
+    # -- what did it -------------------------------------------------------------------------------
+
+    @property
+    def more(self) -> int:
+        """How many more there were than are kept."""
+        counts = (Condition.REPEATS, Condition.ERRORS, Condition.SLOW, Condition.MALFORMED)
+        if self.trip.condition not in counts or self.value is None or not self.actions:
+            return 0
+        wanted = 1 if self.proposal else 0  # the last one was never done
+        return max(int(self.value) - wanted - len(self.actions), 0)
+
+    @property
+    def began(self) -> list[dict[str, Any]]:
+        """Runs that were started too often, the newest first."""
+        return trip_course.runs_of(self.trip)
+
+    @property
+    def offender(self) -> str:
+        """The agent that tripped its team's breaker, where that was another one."""
+        found = self.trip.evidence.get("offender")
+        if not isinstance(found, dict) or found.get("id") == str(self.trip.agent_id):
             return ""
-        window = span(trip.window.total_seconds())
-        match trip.condition:
-            case Condition.REPEATS:
-                return f"One item may be worked on at most {self.limit} times in {window}."
-            case Condition.ERRORS:
-                return f"{self.limit} failures in {window} are too many."
-        return f"At most {self.limit} may be spent or reserved in {window}."
+        return str(found.get("name") or "")
 
     @property
     def tokens(self) -> int:
-        return _whole(self.trip.evidence.get("tokens"))
+        return _whole(self.trip.evidence.get("tokens")) or sum(one.tokens for one in self.actions)
 
     @property
     def cost_usd(self) -> Decimal:
-        return _decimal(self.trip.evidence.get("cost_usd"))
+        kept = _decimal(self.trip.evidence.get("cost_usd"))
+        return kept or sum((one.cost_usd for one in self.actions), Decimal(0))
 
     @property
     def proposal(self) -> dict[str, Any] | None:
@@ -107,29 +134,43 @@ class Evidence:
         found = self.trip.evidence.get("proposal")
         return found if isinstance(found, dict) and found.get("tool") else None
 
+    @property
+    def is_judged_by_rule(self) -> bool:
+        """Whether a rule stopped it, of which one can say that it was right or wrong."""
+        return bool(self.trip.condition or self.trip.budget_id)
+
 
 def evidence(hold: Hold, trip: Trip) -> Evidence:
-    ids = [pk for pk in trip.evidence.get("actions") or [] if isinstance(pk, str)][:SHOWN]
-    actions = Action.objects.filter(agent_id=hold.agent_id)
-    repeated = readable(actions.filter(pk__in=ids)).order_by("id")
-    in_flight = actions.executing()
-    if hold.run_id:
-        in_flight = in_flight.filter(run_id=hold.run_id)
+    trip.agent, trip.run = hold.agent, hold.run
+    return story(trip)
+
+
+def story(trip: Trip) -> Evidence:
+    """All of it; of a breaker in shadow, which has no hold, too."""
+    actions = acted(trip)
+    agent, run = trip.agent, trip.run
+    circle = cycle(trip, actions)
     return Evidence(
         trip,
-        folds=folded(repeated),
-        in_flight=lines(readable(in_flight).order_by("-id")[:20]),
-        runs=1 if hold.run_id else live_runs(hold.agent),
-        approvals=waiting_approvals(hold.agent, hold.run),
+        actions,
+        folds=folded(actions),
+        cycle=circle,
+        since=trip_since.since(trip),
+        saved=trip_spent.saved(trip),
+        runs=1 if trip.run_id else live_runs(agent),
+        approvals=waiting_approvals(agent, run),
     )
 
 
-def folded(actions: Any) -> list[Fold]:
-    """Group by what was done to what, in the order of first occurrence."""
-    groups: dict[tuple[str, str], list[Line]] = {}
-    for line in lines(actions):
-        groups.setdefault((line.action.tool, line.action.item), []).append(line)
-    return [Fold(tool, group[0].action.subject, group) for (tool, _item), group in groups.items()]
+def acted(trip: Trip) -> list[Action]:
+    """What the evidence names, of the same team; for a budget, what cost most of it."""
+    ids = [pk for pk in trip.evidence.get("actions") or [] if isinstance(pk, str)][:SHOWN]
+    if trip.budget_id and not ids:
+        return trip_spent.dearest(trip)
+    if not ids:
+        return []
+    found = Action.objects.filter(pk__in=ids, agent__team=trip.agent.team_id)
+    return list(readable(found).order_by("id"))
 
 
 def live_runs(agent: Agent) -> int:

@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
-from agents.models import Account, Agent, AgentKey, Breaker, Run
+from agents.models import Account, Agent, AgentKey, Breaker, Run, Trip
 from agents.rules.budget_settings import parse_budget
 from agents.rules.limits import parse_limit
 from agents.shapes import Propose, Proposed
@@ -54,7 +54,7 @@ GET: dict[str, dict[str, str]] = {
     **dict.fromkeys(["agents", "runs", "policies", "budgets", "prices"], SIGNED_IN),
     "budget": SEES,
     **dict.fromkeys(["team", "hold", "hold-raw", "agent", "run", "action", "action-raw"], SEES),
-    **dict.fromkeys(["policy", "policy-version"], SEES),
+    **dict.fromkeys(["policy", "policy-version", "trip", "trip-better"], SEES),
     **dict.fromkeys(["record", "record-export"], READS_RECORD),
     "policy-edit": DECIDES,
     **dict.fromkeys(["breaker", "breaker-try"], SEES),
@@ -86,6 +86,7 @@ POST: dict[str, dict[str, str]] = {
     "account-back": HERS | {OTTO: IN},  # hers to take back, and his, who stands in, to give back
     "account-token-revoke": HERS,
     "hold-comment": SEES,
+    "trip-judge": DECIDES,
     **dict.fromkeys(["budget-add", "budget-change", "budget-raise", "budget-remove"], DECIDES),
     "price-add": DECIDES,
     "action-void": DECIDES,
@@ -139,6 +140,7 @@ def house(
         "run": {"pk": run.pk},
         "agent": {"pk": scout.pk},
         "key": {"pk": scout.pk, "key": key.pk},
+        "trip": {"pk": noted(scout).pk},
         "breaker": {"pk": scout.pk, "breaker": breaker.pk},
         "breaker-act": {"breaker": breaker.pk, "verb": "force"},
         "breaker-try": {"breaker": breaker.pk},
@@ -199,6 +201,13 @@ def stopped_together(team: Team) -> UUID:
     )
     assert trip.group is not None
     return trip.group
+
+
+def noted(scout: Agent) -> Trip:
+    """What a breaker in shadow would have stopped."""
+    now = timezone.now()
+    fields = {"is_shadow": True, "condition": "errors", "reason": "Ten failures."}
+    return Trip.objects.create(agent=scout, opened_at=now, ended_at=now, **fields)
 
 
 def proposed(secret: str, run: Run) -> str:
