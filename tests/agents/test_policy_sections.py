@@ -20,11 +20,13 @@ from agents.rules.budget_settings import parse_budget
 from agents.rules.limits import parse_limit
 from agents.transitions import breaker as breakers
 from agents.transitions import budget as budgets
+from agents.transitions import documenting
 from agents.transitions import limit as limits
 from agents.transitions import policy as policies
 from audit.errors import Invalid
 from audit.models import Entry
 from people.models import Person, Team
+from tests.agents.test_breaker_settings import READ
 
 pytestmark = pytest.mark.django_db
 
@@ -311,3 +313,16 @@ def test_nothing_of_a_file_is_set_when_something_in_it_cannot_be(
 
     assert not Budget.objects.exists()
     assert rows(scout)["errors"].state == "open"
+
+
+@pytest.mark.parametrize("written", [written for written, _ in READ], ids=[s for _, s in READ])
+def test_what_was_made_so_reads_back_as_it_was_written(
+    policy: Policy, ada: Person, written: dict[str, Any]
+) -> None:
+    policy = save(policy, ada, breakers=[written])
+    said = policy.document
+
+    documenting.keep(policy, by="test", why="Nothing to write.")
+
+    assert documenting.in_force(policy) == said
+    assert policy.versions.count() == 2
