@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 ADMISSION_FACTS = """
 select * from agents_admission_facts(
-    %(key)s, %(run)s, %(call_id)s, %(idempotency_key)s, %(item)s, %(tool)s)
+    %(key)s, %(run)s, %(call_id)s, %(idempotency_key)s, %(item)s, %(tool)s, %(lock)s)
 """
 
 ACTION_FACTS = "select * from agents_action_facts(%(key)s, %(action)s)"
@@ -39,6 +39,8 @@ class Counted(NamedTuple):
     team: bool = False
     tools: bool = False
     accounts: bool = False
+    if_room: bool = False
+    """The accounts were read without a lock: reserve only where there is room, and nobody is to be told."""
     streak: str = ""
     """`longer` or `over`: malformed outputs in a row."""
 
@@ -161,6 +163,20 @@ _SPEND = f"""
     returning k.id, k.warned < {{share}} as is_low
 """
 
+_TAKEN = "case k.unit when 'tokens' then %(count_tokens)s::bigint else %(count_cost)s::numeric end"
+
+_RESERVE_IF_ROOM = f"""
+    update agents_account k set reserved = k.reserved + {_TAKEN}
+      from (select a.id from agents_account a where a.id = any(%(accounts)s::uuid[])
+             order by a.id for no key update) locked, agents_budget b
+     where k.id = locked.id and b.id = k.budget_id
+       and k.reserved + k.spent < b.limit + k.raised
+       and k.reserved + k.spent + {_TAKEN} <= b.limit + k.raised
+    returning k.warned >= {{share}} as is_told
+"""
+"""Accounts shared by agents are locked by this statement and freed by the commit that travels with it: between
+reading and writing, others would wait for us to think."""
+
 ASSUME = f"""
 with spent as (
     update agents_account k
@@ -255,9 +271,16 @@ def write_admission(counted: Counted) -> str:
     ]
     if counted.tools:
         parts.append(f"used as ({_USES})")
-    if counted.accounts:
+    told = "action_json"
+    if counted.accounts and counted.if_room:
+        parts.append(f"reserved as ({_RESERVE_IF_ROOM.format(share=SHARE)})")
+        told = (
+            "case when (select count(*) from reserved where is_told) = cardinality(%(accounts)s::uuid[])"
+            " then action_json else agents_step_aside() end"
+        )
+    elif counted.accounts:
         parts.append(f"reserved as ({_RESERVE})")
-    return f"with {', '.join(parts)} select action_json from written"
+    return f"with {', '.join(parts)} select {told} as action_json from written"
 
 
 @cache

@@ -68,11 +68,18 @@ def checked_run(row: Row | None) -> Row:
 
 
 def weigh_proposal(
-    row: Row, proposed: Proposed, run_id: Any, policies: Policies, working: bool
+    row: Row,
+    proposed: Proposed,
+    run_id: Any,
+    policies: Policies,
+    working: bool,
+    *,
+    if_room: bool = False,
 ) -> Weighed | Seen:
     """Judge a proposal by its facts. Raises Conflict.
 
-    `working` says whether the team works now; it only matters to policies that ask.
+    `working` says whether the team works now; it only matters to policies that ask. `if_room`: the accounts of its
+    budgets were read without a lock, and what is written looks at them again.
     """
     if row.seen is not None:
         if bytes(row.seen_digest) != proposed.digest:
@@ -85,10 +92,11 @@ def weigh_proposal(
         raise Conflict(judgement.reason, code=judgement.code)
     if judgement.admission == "retry_later":
         return Weighed(judgement)
+    counted = counted_for(facts.breakers, accounts=bool(facts.budgets))
     write = write_denial if judgement.admission == "denied" else write_admission
     return Weighed(
         judgement,
-        write(counted_for(facts.breakers, accounts=bool(facts.budgets))),
+        write(counted._replace(if_room=if_room)),
         admission_params(row, proposed, judgement, run_id, facts),
     )
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 
 from audit.bell import hub
@@ -38,6 +39,10 @@ _compiling = ThreadPoolExecutor(1, "compile")
 run in: all of those may be waiting for the very agent that is locked while its policy is compiled."""
 
 
+NO_ROOM = "WF001"
+"""What `agents_step_aside` raises."""
+
+
 async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement, bytes]:
     """Admit, deny, replay or put off; what needs a person, or answers one, goes to the ordinary verb."""
     request = proposed.request
@@ -48,19 +53,27 @@ async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement,
         "idempotency_key": request.idempotency_key,
         "item": proposed.item,
         "tool": request.tool,
+        "lock": False,
     }
     answer, careful = None, False
-    async with transaction() as conn:
-        row = checked_run(await first(conn, sql.ADMISSION_FACTS, asked))
-        weighed = weigh_proposal(row, proposed, run, *await policies_of(conn, row))
-        if isinstance(weighed, Seen):
-            judgement = REPLAYED
-            answer = await conn.execute(sql.ACTION_JSON, {"action": weighed.action})
-        else:
-            judgement = weighed.judgement
-            careful = judgement.needs_care or request.revises is not None
-            if weighed.params is not None and not careful:
-                answer = await conn.execute(weighed.statement, weighed.params)
+    try:
+        async with transaction() as conn:
+            row = checked_run(await first(conn, sql.ADMISSION_FACTS, asked))
+            weighed = weigh_proposal(
+                row, proposed, run, *await policies_of(conn, row), if_room=True
+            )
+            if isinstance(weighed, Seen):
+                judgement = REPLAYED
+                answer = await conn.execute(sql.ACTION_JSON, {"action": weighed.action})
+            else:
+                judgement = weighed.judgement
+                careful = judgement.needs_care or request.revises is not None
+                if weighed.params is not None and not careful:
+                    answer = await conn.execute(weighed.statement, weighed.params)
+    except psycopg.DatabaseError as error:
+        if error.sqlstate != NO_ROOM:
+            raise
+        careful = True
     if careful:
         return await in_django(verbs.propose, key, run, proposed)
     action = await text(answer) if answer is not None else None

@@ -1,11 +1,7 @@
 """What tells answered evidence from new, and a tool that a person knows from an unusual one."""
 
-from pathlib import Path
-
 import django.db.models.functions.datetime
 from django.db import migrations, models
-
-FACTS = Path(__file__).parent.parent / "sql" / "facts.sql"
 
 DROP = """
 drop function if exists agents_action_facts, agents_admission_facts, agents_action_json,
@@ -30,6 +26,4 @@ class Migration(migrations.Migration):
             name="is_known",
             field=models.BooleanField(db_default=False),
         ),
-        # Functions take rows of the tables: whoever changes a table makes them again.
-        migrations.RunSQL(FACTS.read_text(), DROP),
     ]

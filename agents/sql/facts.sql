@@ -162,7 +162,10 @@ $$;
 
 -- The accounts that an action of this run is reserved in, made where a period begins, and locked in the order
 -- of their ids, as settlements do. A budget that is being removed is waited for, and then gone.
-create or replace function agents_accounts(p_agent uuid, p_team uuid, p_run uuid, p_now timestamptz)
+-- Not locked, they only say what is likely: whoever writes then looks again (`write_admission(if_room)`).
+create or replace function agents_accounts(
+    p_agent uuid, p_team uuid, p_run uuid, p_now timestamptz, p_lock boolean default true
+)
 returns table (account uuid, budget uuid, name text, scope text, unit text, period text,
                room numeric, reserved numeric, spent numeric, warned int)
 language plpgsql as $$
@@ -181,6 +184,16 @@ begin
      order by b.id
        for key share of b
         on conflict do nothing;
+    if not p_lock then
+        return query
+        select k.id, b.id, b.name::text, b.scope::text, b.unit::text, b.period::text,
+               b.limit + k.raised, k.reserved, k.spent, k.warned::int
+          from agents_budget b, agents_account_of(b, p_agent, p_run, p_now) d, agents_account k
+         where b.team_id = p_team and (b.agent_id is null or b.agent_id = p_agent)
+           and k.budget_id = b.id and k.owner = d.owner and k.starts_at = d.starts_at
+         order by k.id;
+        return;
+    end if;
     return query
     select k.id, b.id, b.name::text, b.scope::text, b.unit::text, b.period::text,
            b.limit + k.raised, k.reserved, k.spent, k.warned::int
@@ -204,14 +217,21 @@ create or replace function agents_account_of(
                               p_now at time zone b.time_zone) as starts) t
 $$;
 
-create or replace function agents_budgets_json(p_agent uuid, p_team uuid, p_run uuid, p_now timestamptz)
-returns text language sql as $$
+create or replace function agents_budgets_json(
+    p_agent uuid, p_team uuid, p_run uuid, p_now timestamptz, p_lock boolean default true
+) returns text language sql as $$
     select json_agg(json_build_object(
         'account', k.account, 'budget', k.budget, 'name', k.name, 'scope', k.scope, 'unit', k.unit,
         'period', k.period, 'limit', k.room, 'reserved', k.reserved, 'spent', k.spent,
         'warned', k.warned) order by k.budget)::text
-      from agents_accounts(p_agent, p_team, p_run, p_now) k
+      from agents_accounts(p_agent, p_team, p_run, p_now, p_lock) k
 $$;
+
+-- The statement that calls it writes nothing: the ordinary verb has to look again, under lock.
+create or replace function agents_step_aside() returns text language plpgsql volatile as $$
+begin
+    raise exception 'step aside' using errcode = 'WF001';
+end $$;
 
 -- Spends from the accounts of a run what was never reserved (reports of what was done without asking).
 create or replace function agents_charge(
@@ -291,7 +311,7 @@ $$;
 
 -- For a proposal. No row at all when the key is unknown; run_state is null when the run is not this agent's.
 create or replace function agents_admission_facts(
-    p_key bytea, p_run uuid, p_call text, p_idempotency text, p_item text, p_tool text,
+    p_key bytea, p_run uuid, p_call text, p_idempotency text, p_item text, p_tool text, p_lock boolean,
     out agent_id uuid, out team_id uuid, out agent_state text, out agent_reason text,
     out agent_name text, out environment text, out team_name text,
     out policy uuid, out team_policy uuid, out policy_version text,
@@ -342,7 +362,7 @@ begin
                max(case when u.is_known then 9e15::bigint else u.uses end) filter (where u.tool = p_tool)
           into uses, tool_uses
           from agents_tooluse u where u.agent_id = its_agent and u.tool in ('', p_tool);
-        budgets := agents_budgets_json(its_agent, team_id, p_run, now_at);
+        budgets := agents_budgets_json(its_agent, team_id, p_run, now_at, p_lock);
     end if;
     return next;
 end $$;

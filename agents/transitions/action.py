@@ -64,6 +64,7 @@ def propose(
             idempotency_key=request.idempotency_key,
             item=proposed.item,
             tool=request.tool,
+            lock=True,
         )
     )
     weighed = weigh_proposal(row, proposed, run_id, *policies_of(row))

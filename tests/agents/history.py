@@ -78,6 +78,7 @@ class Past:
             idempotency_key="",
             item=proposed.item,
             tool=tool,
+            lock=True,
         )
         row = self._as_of(row, run, item=proposed.item, tool=tool)
         weighed = weigh_proposal(row, proposed, run.pk, *policies_of(row))
