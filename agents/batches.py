@@ -190,16 +190,17 @@ select * from unnest(%(owners)s::uuid[], %(more)s::int[])
 
 def line(one: Done, *, id: str, agent: str, run: str, on_behalf_of: str, accounts: str) -> str:
     """One row in COPY's text format, in the order of COPY_ACTIONS."""
-    started, ended = one.started_at, one.ended_at
+    started = str(one.started_at)
     return (
         f"{id}\t{agent}\t{run}\t{text(one.call_id)}\t{one.kind}\t{text(one.tool)}\t{text(one.subject)}\t"
         f"{text(one.item)}\t{text(one.step)}\t{one.attempt}\t\t{json(one.arguments_json)}\t"
         f"\\\\x{one.digest.hex()}\t0.0\t\t{on_behalf_of}\t{'failed' if one.failed else 'succeeded'}\tf\t"
-        f"{one.code}\t{text(one.why)}\t\t\t0\t0\t{one.input_tokens}\t{one.output_tokens}\t{one.cached_tokens}\t{one.cost_usd or 0}\t"
-        f"{one.cost_source}\t{text(one.model)}\t{json(one.result_json)}\t{json(one.error_json)}\t"
+        f"{one.code}\t{text(one.why)}\t\t\t0\t0\t{one.input_tokens}\t{one.output_tokens}\t"
+        f"{one.cached_tokens}\t{one.cost_usd or 0}\t{one.cost_source}\t{text(one.model)}\t"
+        f"{json(one.result_json)}\t{json(one.error_json)}\t"
         f"{NULL if one.duration_ms is None else one.duration_ms}\t{text(one.trace_url)}\t"
         f"{binary(one.fingerprint)}\t{'t' if one.malformed else 'f'}\t{accounts}\t\t\t\t\t"
-        f"{started}\t{started}\t{ended}\n"
+        f"{started}\t{started}\t{one.ended_at}\n"
     )
 
 
@@ -219,7 +220,7 @@ def quoted(value: str) -> str:
 
 def text(value: str) -> str:
     """Text as COPY reads it."""
-    if value.isprintable() and "\\" not in value:
+    if not value or value.isprintable() and "\\" not in value:
         return value
     return (
         value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")

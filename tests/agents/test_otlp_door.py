@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -22,7 +23,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Status, StatusCode
 
 from agents.hot import otlp
-from agents.models import Action, Agent, Bucket, Run, Trip
+from agents.models import Account, Action, Agent, Breaker, Bucket, Budget, Price, Run, Trip
 from agents.transitions import agent as agents
 from agents.transitions import run as runs
 from audit.models import Entry
@@ -408,3 +409,54 @@ select encode(sha256(string_agg(format(E'%%s %%s %%s %%s %%s\\n', id, call_id, e
   from agents_action where run_id = %s and id between %s and %s and not gated
 """
 """As docs/telemetry.md has it."""
+
+
+def test_what_nobody_said_the_cost_of_is_priced(http: httpx.Client) -> None:
+    Price.objects.create(
+        name="gpt-5.2*",
+        input=Decimal(10),
+        output=Decimal(20),
+        cached_input=Decimal(1),
+        valid_from=timezone.now() - timedelta(days=1),
+        by="test",
+    )
+
+    send(http, recent(GENAI), recent(asking(2) | {"llm.cost.total": 0.5}, n=2))
+
+    priced, reported = Action.objects.order_by("call_id")
+    assert (priced.cost_usd, priced.cost_source) == (Decimal("0.0047"), "priced")
+    assert (reported.cost_usd, reported.cost_source) == (Decimal("0.5"), "reported")
+    assert Run.objects.get().cost_usd == Decimal("0.5047")
+
+
+def test_spans_use_up_a_budget_and_stop_the_agent(http: httpx.Client, scout: Agent) -> None:
+    Budget.objects.create(
+        team=scout.team, agent=scout, name="Day", scope="agent", period="day", limit=Decimal(1)
+    )
+
+    send(http, recent(asking(1) | {"llm.cost.total": 0.6}, n=1))
+    scout.refresh_from_db()
+    before = scout.is_paused
+    send(http, recent(asking(2) | {"llm.cost.total": 0.6}, n=2))
+
+    scout.refresh_from_db()
+    assert (before, scout.is_paused) == (False, True)
+    assert "Day" in Trip.objects.get().reason
+    assert Account.objects.get().spent == Decimal("1.2")
+    assert Action.objects.get(call_id__endswith="2").accounts == [Account.objects.get().pk]
+
+
+def test_traces_that_begin_too_often_stop_the_agent(http: httpx.Client, scout: Agent) -> None:
+    Breaker.objects.create(
+        agent=scout, condition="often", limit=Decimal(2), window=timedelta(hours=1)
+    )
+
+    send(http, *(recent(asking(n), n=n, trace=n) for n in (1, 2)))
+    scout.refresh_from_db()
+    before = scout.is_paused
+    send(http, recent(asking(3), n=3, trace=3), span(asking(4), n=4, trace=4, start=now_ns(9000)))
+
+    scout.refresh_from_db()
+    assert (before, scout.is_paused) == (False, True)
+    assert Trip.objects.get().condition == "often"
+    assert Run.objects.count() == 4
