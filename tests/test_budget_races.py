@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -18,7 +19,7 @@ from django.db import connection
 from django.db.utils import OperationalError
 
 from agents import ledger
-from agents.models import Account, Action, Agent, Breaker, Run
+from agents.models import Account, Action, Agent, Breaker, Budget, Price, Run
 from agents.rules.budget_settings import parse_budgets
 from agents.rules.prices import PriceSetting
 from agents.shapes import Propose, Proposed, Settle
@@ -172,7 +173,7 @@ def test_outcomes_that_cost_more_are_kept_and_stop_the_next(team_of_five: list[M
             member.settle(told["action"]["id"], "succeeded", Decimal(9), 10, hot=n % 2 == 1)
         return told
 
-    storm([lambda n=n: dear(team_of_five[n % 5], n) for n in range(AT_ONCE)])
+    storm([partial(dear, team_of_five[n % 5], n) for n in range(AT_ONCE)])
 
     day = Account.objects.get(budget__name="Day")
     assert day.spent >= 30
@@ -214,13 +215,13 @@ def test_people_and_agents_at_one_account(
         told = member.propose(f"before {n}", {"claim_id": "c"}, hot=True)
         done = Settle(outcome="succeeded", model="m", input_tokens=1_000, claim_id="c")
         actions.settle(member.key, told["action"]["id"], done)
-    first = prices.Price.objects.get()
+    first = Price.objects.get()
     settled = list(Action.objects.all())
     made = prices.add(
         None, PriceSetting("m", Decimal(1), Decimal(1), valid_from=first.valid_from), by="test"
     )
-    day = budgets.Budget.objects.get(name="Day")
-    month = budgets.Budget.objects.get(name="Month")
+    day = Budget.objects.get(name="Day")
+    month = Budget.objects.get(name="Month")
     chance = random.Random(7)
 
     def reprice() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,7 @@ def test_budgets_are_set_listed_and_raised_from_the_command_line(door: Door, sup
     assert "support: Day: $10.00 a day for the team together" in listed
     assert "$0.00 spent, $4.00 reserved, $6.00 left" in listed
     account = Account.objects.get()
-    assert (account.budget.limit, account.raised) == (12, 3)
+    assert (account.budget.limit, account.raised) == (Decimal(12), Decimal(3))
 
 
 def test_what_a_command_cannot_mean_is_said(support: Team) -> None:

@@ -60,7 +60,7 @@ class TestPeople:
 
         changed = budgets.set(support, None, written("$20"), by=ada)
 
-        assert (changed.limit, changed.scope, changed.period) == (20, "team", "day")
+        assert (changed.limit, changed.scope, changed.period) == (Decimal(20), "team", "day")
         first, second = Entry.objects.filter(kind="budget.set").order_by("id")
         assert first.data == {"before": None, "after": written().as_dict()}
         assert second.data == {"before": written().as_dict(), "after": written("$20").as_dict()}
@@ -133,7 +133,7 @@ def test_cost_is_reserved_at_admission_and_settled_at_the_outcome(
 
     found = account()
     assert first["admission"] == "allowed"
-    assert (found.reserved, found.spent, found.owner) == (4, Decimal("2.5"), day.team_id)
+    assert (found.reserved, found.spent, found.owner) == (Decimal(4), Decimal("2.5"), day.team_id)
 
 
 def test_what_finds_no_room_pauses_its_agent_and_asks(
@@ -286,7 +286,7 @@ def test_raise_for_this_period_and_resume(door: Door, stopped: Hold, ada: Person
     holds.resume(stopped, by=ada, extra=Decimal(5))
 
     assert ask(door, 3, "3")["admission"] == "allowed"
-    assert (Budget.objects.get().limit, account().raised) == (10, 5)
+    assert (Budget.objects.get().limit, account().raised) == (Decimal(10), Decimal(5))
 
 
 def test_too_small_a_raise_is_refused_and_raises_nothing(stopped: Hold, ada: Person) -> None:
@@ -350,8 +350,8 @@ def test_a_voided_cost_leaves_every_sum(door: Door, ada: Person, day: Budget) ->
 
     voided = correcting.void(action, by=ada, reason="The provider credited it.")
 
-    assert (voided.cost_usd, voided.cost_source) == (0, "voided")
-    assert (account().spent, Run.objects.get().cost_usd) == (0, 0)
+    assert (voided.cost_usd, voided.cost_source) == (Decimal(0), "voided")
+    assert (account().spent, Run.objects.get().cost_usd) == (Decimal(0), Decimal(0))
     assert {bucket.cost_usd for bucket in Bucket.objects.all()} == {Decimal(0)}
     (entry,) = Entry.objects.filter(kind="action.voided")
     assert entry.summary == "$9.50 does not count: The provider credited it."

@@ -56,8 +56,8 @@ def setting(input: str = "10", **more: Any) -> PriceSetting:
 def used(door: Door, n: int, tokens: int = 100_000, **more: Any) -> Action:
     """An action that used so many tokens of a model, of which nobody said what they cost."""
     told = door.propose(f"{n}", subject=f"{n}", claim_id="c", kind="model", tool="model")
-    more = {"model": "gpt-x-1", "input_tokens": tokens} | more
-    door.settle(told.json()["action"]["id"], claim_id="c", **more)
+    report: dict[str, Any] = {"model": "gpt-x-1", "input_tokens": tokens} | more
+    door.settle(told.json()["action"]["id"], claim_id="c", **report)
     return Action.objects.get(call_id=f"{n}")
 
 
@@ -76,7 +76,7 @@ def test_tokens_are_priced_where_nobody_said_what_they_cost(door: Door, root: Pe
 
     assert (priced.cost_usd, priced.cost_source) == (Decimal("0.85"), "priced")
     assert (said.cost_usd, said.cost_source) == (Decimal("0.5"), "reported")
-    assert (unheard.cost_usd, unheard.cost_source) == (0, "")
+    assert (unheard.cost_usd, unheard.cost_source) == (Decimal(0), "")
     assert Run.objects.get().cost_usd == Decimal("1.35")
     assert door.settle(
         str(priced.pk), model="gpt-x-1", input_tokens=100_000, output_tokens=10_000,
@@ -110,8 +110,12 @@ def test_a_correction_computes_anew_what_it_concerns(
     right = verbs.add(None, setting("10", valid_from=wrong.valid_from), by=root)
     work = corrected(right)
 
-    assert (work.changed, work.difference) == (3, -297)
-    assert (expected.actions, expected.difference, expected.is_whole) == (3, -297, True)
+    assert (work.changed, work.difference) == (3, Decimal(-297))
+    assert (expected.actions, expected.difference, expected.is_whole) == (
+        3,
+        Decimal(-297),
+        True,
+    )
     assert Account.objects.get().spent == 11
     assert Run.objects.get().cost_usd == 11
     assert {b.cost_usd for b in Bucket.objects.filter(width=3600)} == {Decimal(11)}
@@ -129,7 +133,10 @@ def test_the_first_price_of_a_model_counts_from_when_it_is_valid(door: Door, roo
     assert Action.objects.get().cost_usd == 0
 
     corrected(verbs.add(None, setting("10", valid_from=before), by=root))
-    assert (Action.objects.get().cost_usd, Action.objects.get().cost_source) == (1, "priced")
+    assert (Action.objects.get().cost_usd, Action.objects.get().cost_source) == (
+        Decimal(1),
+        "priced",
+    )
 
 
 def test_a_withdrawn_price_leaves_nothing_priced(door: Door, root: Person) -> None:
@@ -138,7 +145,7 @@ def test_a_withdrawn_price_leaves_nothing_priced(door: Door, root: Person) -> No
 
     corrected(verbs.add(None, setting("0", withdrawn=True, valid_from=made.valid_from), by=root))
 
-    assert (Action.objects.get().cost_usd, Action.objects.get().cost_source) == (0, "")
+    assert (Action.objects.get().cost_usd, Action.objects.get().cost_source) == (Decimal(0), "")
     assert Entry.objects.filter(kind="price.withdrawn").count() == 1
 
 
@@ -159,7 +166,7 @@ def test_it_goes_on_where_it_stopped_and_twice_is_harmless(
 
     assert half.changed == 4
     done = Repricing.objects.get(price=right)
-    assert (done.changed, done.difference) == (5, 5)
+    assert (done.changed, done.difference) == (5, Decimal(5))
     assert Entry.objects.filter(kind="price.repriced", about=right.record_name).count() == 1
 
 

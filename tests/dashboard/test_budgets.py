@@ -210,7 +210,7 @@ def test_the_trips_page_raises_and_resumes(
 ) -> None:
     ask(door, 1, "8")
     ask(door, 2, "3")
-    hold = scout.holds.get(kind="trip")  # type: ignore[attr-defined]
+    hold = scout.holds.get(kind="trip")
 
     page = as_ada.get(f"/holds/{hold.pk}/").content.decode()
     assert "Resuming alone is refused" in page
@@ -236,7 +236,7 @@ def test_the_trips_page_says_that_spending_was_corrected(
     corrected = prices.add(None, right, by="test")
     while prices.step(corrected.pk):
         pass
-    hold = scout.holds.get(kind="trip")  # type: ignore[attr-defined]
+    hold = scout.holds.get(kind="trip")
 
     page = as_ada.get(f"/holds/{hold.pk}/").content.decode()
 

@@ -44,15 +44,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            getattr(self, {"raise": "raise_", "set": "set_"}.get(options["verb"], options["verb"]))(
-                **options
-            )
+            getattr(self, f"{options['verb']}_budgets")(**options)
         except Refused as refusal:
             raise CommandError(refusal.detail) from refusal
         except PermissionDenied as refusal:
             raise CommandError(str(refusal)) from refusal
 
-    def list(self, *, team: str | None, **_: Any) -> None:
+    def list_budgets(self, *, team: str | None, **_: Any) -> None:
         found = Budget.objects.select_related("team", "agent").order_by("team__name", "name")
         if team:
             found = found.filter(team=team_named(team))
@@ -67,7 +65,7 @@ class Command(BaseCommand):
                     f"{amount(account.reserved, budget.unit)} reserved, {amount(left, budget.unit)} left"
                 )
 
-    def set_(
+    def set_budgets(
         self, *, name: str, limit: str, team: str, agent: str | None, per: str, **options: Any
     ) -> None:
         of = team_named(team)
@@ -79,7 +77,7 @@ class Command(BaseCommand):
         budgets.set(of, whose, setting, by=person(options["by"]))
         self.stdout.write(f"{name}: {setting}")
 
-    def raise_(
+    def raise_budgets(
         self, *, name: str, limit: str, team: str, agent: str | None, for_good: bool, **options: Any
     ) -> None:
         """For this period, every account of the present one is raised that is below."""
@@ -103,7 +101,7 @@ class Command(BaseCommand):
                 raised += 1
         self.stdout.write(f"{name}: {amount(to, unit)} for this period, {raised} accounts raised")
 
-    def check(self, **_: Any) -> None:
+    def check_budgets(self, **_: Any) -> None:
         found = ledger.check()
         for wrong in found:
             self.stdout.write(wrong.sentence)

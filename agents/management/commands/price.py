@@ -44,20 +44,20 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            getattr(self, {"import": "take"}.get(options["verb"], options["verb"]))(**options)
+            getattr(self, f"{options['verb']}_prices")(**options)
         except Refused as refusal:
             raise CommandError(refusal.detail) from refusal
         except PermissionDenied as refusal:
             raise CommandError(str(refusal)) from refusal
 
-    def list(self, **_: Any) -> None:
+    def list_prices(self, **_: Any) -> None:
         for one in Price.objects.select_related("team"):
             said = verbs.said(verbs.row_of(one))
             whose = one.team.name if one.team else "the house"
             self.stdout.write(f"{one.name} ({whose}) from {one.valid_from:%Y-%m-%d}: {said}")
 
     @transaction.atomic
-    def take(
+    def import_prices(
         self, *, file: str, team: str | None, note: str, by: str | None, dry_run: bool, **_: Any
     ) -> None:
         """What is there already is left alone, so that importing twice is harmless."""
