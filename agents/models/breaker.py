@@ -109,7 +109,7 @@ class Breaker(models.Model):
     generation = models.PositiveIntegerField(default=1)
     reset_at = models.DateTimeField(null=True, blank=True)
     """Evidence up to here has been answered for and counts no more."""
-    baseline = models.DecimalField(max_digits=18, decimal_places=6, default=0)
+    baseline = models.DecimalField(max_digits=24, decimal_places=6, default=0)
     """What the bucket that `reset_at` falls into already held."""
     baseline_volume = models.PositiveIntegerField(default=0)
     state_reason = models.TextField(blank=True)
@@ -244,7 +244,7 @@ class Trip(models.Model):
     """Nothing was paused: a breaker in shadow says it would have."""
     condition = models.CharField(max_length=16, choices=Condition.choices, blank=True)
     unit = models.CharField(max_length=6, choices=Unit.choices, blank=True)
-    value = models.DecimalField(max_digits=18, decimal_places=6, null=True, blank=True)
+    value = models.DecimalField(max_digits=24, decimal_places=6, null=True, blank=True)
     limit = models.DecimalField(max_digits=18, decimal_places=6, null=True, blank=True)
     window = models.DurationField(null=True, blank=True)
     reason = models.TextField()
@@ -305,7 +305,7 @@ class Bucket(models.Model):
     slow = models.IntegerField(default=0)
     unusual = models.IntegerField(default=0)
     tokens = models.BigIntegerField(default=0)
-    cost_usd = models.DecimalField(max_digits=18, decimal_places=6, default=0)
+    cost_usd = models.DecimalField(max_digits=24, decimal_places=6, default=0)
 
     if TYPE_CHECKING:
         objects: ClassVar[models.Manager[Bucket]]

@@ -69,7 +69,7 @@ class Run(models.Model):
     failures_count = models.PositiveIntegerField(default=0)
     input_tokens = models.PositiveBigIntegerField(default=0)
     output_tokens = models.PositiveBigIntegerField(default=0)
-    cost_usd = models.DecimalField(max_digits=18, decimal_places=6, default=0)
+    cost_usd = models.DecimalField(max_digits=24, decimal_places=6, default=0)
     seen_at = models.DateTimeField(null=True, blank=True)
     """The last sign of life: an action, an outcome, a report or a heartbeat."""
     steps = models.BinaryField(max_length=512, default=b"")
