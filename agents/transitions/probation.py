@@ -92,7 +92,7 @@ def open_up(breaker: Breaker, at: datetime, *, again: bool) -> None:
     breaker.state = BreakerState.OPEN
     breaker.generation += 1
     breaker.opened_at = at
-    breaker.probation_until = None
+    breaker.probation_until = breaker.disabled_until = None
     breaker.reopenings += again
     grant(breaker, None, at)
     breaker.save()

@@ -46,7 +46,7 @@ def everything(request: Asked) -> HttpResponse:
         with attempt() as outcome:
             typed(request, EVERYTHING)
             made = switch.stop_everything(by=request.user, reason=request.POST.get("reason", ""))
-            messages.success(request, f"{len(made)} agents are paused.")
+            messages.success(request, f"Paused {agents_in_words(len(made))}.")
             return redirect("floor")
         return _switch(request, outcome)
     return _switch(request)
@@ -81,7 +81,7 @@ def team(request: Asked, pk: UUID) -> HttpResponse:
         if request.method == "POST":
             typed(request, found.name)
             made = switch.stop_team(found, by=request.user, reason=request.POST.get("reason", ""))
-            messages.success(request, f"{len(made)} agents of {found} are paused.")
+            messages.success(request, f"Paused {agents_in_words(len(made))} of {found}.")
             return redirect("floor")
     context = {
         "team": found,
@@ -107,7 +107,7 @@ def resume(request: Asked, group: UUID) -> HttpResponse:
         if request.method == "POST":
             typed(request, RESUME)
             held = stops.resume_group(group, by=request.user, note=request.POST.get("reason", ""))
-            messages.success(request, f"{len(held)} agents run again.")
+            messages.success(request, f"Resumed {agents_in_words(len(held))}.")
             return redirect("floor")
     context = {
         "group": found,
@@ -116,6 +116,10 @@ def resume(request: Asked, group: UUID) -> HttpResponse:
         "problem": outcome.problem,
     }
     return render(request, "switch_resume.html", context, status=outcome.status)
+
+
+def agents_in_words(count: int) -> str:
+    return "1 agent" if count == 1 else f"{count:,} agents"
 
 
 def typed(request: Asked, word: str) -> None:

@@ -27,7 +27,6 @@ from watchfloor.options import Tries
 from watchfloor.outbox import Item
 from watchfloor.state import RunState
 
-
 MALFORMED = "malformed_output"
 """By this type of error the server's breakers know an output that does not parse."""
 
