@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from agents.backtest import MONTH, WEEK, Suggestion, backtest, suggest_for, tried_of
-from agents.history import Whose
+from agents.history import Known, Whose
 from agents.models import Action, Agent, Breaker, Run
 from agents.rules.backtest import Tried, WouldTrip
 from agents.rules.backtest.better import shown, threshold_of
@@ -143,9 +143,14 @@ def one(pk: UUID, person: Person) -> Breaker:
 
 def tries(breaker: Breaker, tried: Tried, *, since: timedelta, now: datetime) -> Tries:
     whose = Whose.of(breaker)
-    would = backtest(tried, whose, now=now, since=since)
     as_is = tried_of(breaker)
-    present = backtest(as_is, whose, now=now, since=since) if as_is != tried else None
+    known: Known = {}
+    longest = max((tried, as_is), key=lambda one: one.window)  # reads what the other looks at, too
+    found = {
+        one: backtest(one, whose, now=now, since=since, known=known)
+        for one in dict.fromkeys((longest, tried, as_is))
+    }
+    would, present = found[tried], found[as_is] if as_is != tried else None
     return Tries(would, present, lines(would))
 
 

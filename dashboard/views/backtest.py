@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from agents.backtest import tried_of
 from agents.models import Breaker
-from agents.rules.breakers import plain
+from agents.rules.breakers import plain, span
 from agents.transitions import breaker as transitions
 from dashboard.pages import backtest as pages
 from people.rules.permissions import Permission
@@ -30,6 +30,8 @@ def attempt_limit(request: Asked, breaker: UUID) -> HttpResponse:
     found = pages.one(breaker, request.user)
     if request.method == "POST":
         return _set(request, found)
+    if request.GET.get("region") == "offer":
+        return render(request, "breaker_try.html#offer", _offer(found))
     return _page(request, found, pages.Asked.of(found, request.GET.dict()))
 
 
@@ -62,7 +64,15 @@ def _page(
             context["new_sentence"] = pages.sentence(breaker, tried)
             context["is_another"] = tried != tried_of(breaker)
         context["problem"], status = outcome.problem, outcome.status if outcome.problem else status
-        offered = pages.offered(breaker, now=now)
-        context["offered"] = offered
-        context["offered_limit"] = plain(offered.limit) if offered.limit is not None else ""
+        if "offer" in request.GET:
+            context |= _offer(breaker)
     return render(request, "breaker_try.html", context, status=status)
+
+
+def _offer(breaker: Breaker) -> dict[str, Any]:
+    """What history offers: a month is looked through, so the page does not wait for it."""
+    offered = pages.offered(breaker, now=timezone.now())
+    limit = plain(offered.limit) if offered.limit is not None else ""
+    count, _, unit = span(breaker.window.total_seconds()).partition(" ")
+    window = {"count": count, "unit": unit}
+    return {"breaker": breaker, "offered": offered, "offered_limit": limit, "window": window}

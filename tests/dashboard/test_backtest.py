@@ -131,3 +131,17 @@ def test_a_policys_page_says_what_watches(client: Client, bob: Person, scout: Ag
 
     assert "Pauses the agent when one item is worked on more than 5 times within 1 minute." in page
     assert "Try another limit" in page
+
+
+def test_history_offers_a_limit_without_keeping_the_page_waiting(
+    client: Client, bob: Person, repeats: Breaker, busy: Run
+) -> None:
+    page = enter(client, bob).get(f"/breakers/{repeats.pk}/backtest/").content.decode()
+    assert "region=offer" in page
+
+    region = client.get(f"/breakers/{repeats.pk}/backtest/?region=offer").content.decode()
+    plain = client.get(f"/breakers/{repeats.pk}/backtest/?offer=1").content.decode()
+
+    for shown in (region, plain):
+        assert "9 spares what was fine, which came to 9." in shown
+        assert "?limit=9&amp;window=60&amp;unit=s&amp;days=30" in shown

@@ -101,6 +101,9 @@ class Replay:
         self._answered = answered
         self._judge_from = judge_from
         self._facts = facts_of(tried, ANY if answered is None else tried.limit)
+        known = CONDITIONS.get(tried.condition)
+        self._moments = known[0] if known else LOOP_MOMENTS
+        """When it is judged; nothing else is counted by it, either."""
         self._windows: dict[tuple[str, ...], Window] = {}
         self._reserved: dict[str, tuple[Window, Entry]] = {}
         self._steps: dict[str, bytes] = {}
@@ -132,7 +135,7 @@ class Replay:
             return
         if event is None:
             self._release(moment, owner)
-        else:
+        elif event.moment in self._moments:
             self._judge(moment, owner, self._in_its_place(moment, event))
 
     def _in_its_place(self, moment: Moment, event: Event) -> Event:
@@ -159,7 +162,9 @@ class Replay:
         self._count(moment, owner, event, before, watch.steps)
         if self._judge_from is not None and moment.at < self._judge_from:
             return
-        self._draw(moment, owner, event, facts, before, watch.steps)
+        # Learning, everything crosses the limit that can: rates with too few actions do not.
+        if found or self._answered is not None:
+            self._draw(moment, owner, event, facts, before, watch.steps)
         if found and self._answered is not None:
             self._stop(moment, owner, found[0].verdict.reason, found[0].verdict.value)
 
@@ -179,13 +184,9 @@ class Replay:
                 return
             kept = loops.recent(steps, window_s=self._facts.window_s)
             value = Decimal(loops.cycle(kept)[1])
-        elif event.moment not in CONDITIONS[condition][0]:
-            return
         else:
             value = shown(condition, after(facts, before, event))
         self.found.judged += 1
-        if self._answered is None and not crosses(facts, before, event, steps):
-            return
         self.found.course.append(Point(moment.at, owner, value))
 
     def _stop(self, moment: Moment, owner: str, reason: str, value: Decimal) -> None:
@@ -272,14 +273,6 @@ class Replay:
             since = self._since(owner, moment.at)
             window.slide(since)
             window.take(entry, entry.value, since)
-
-
-def crosses(facts: BreakerFacts, before: Gauge, event: Event, steps: bytes) -> bool:
-    """Whether the rule would trip here if its limit were low enough: rates with too few actions never do."""
-    if facts.condition == "loop":
-        return True
-    _, judge = CONDITIONS[facts.condition]
-    return judge(facts, after(facts, before, event), event).trips
 
 
 def facts_of(tried: Tried, limit: Decimal) -> BreakerFacts:
