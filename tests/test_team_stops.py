@@ -89,7 +89,7 @@ def test_an_answer_is_for_all_of_them_unless_it_is_not_meant_so(
     assert team_breaker.state == "half_open"
     generation = team_breaker.generation
 
-    holds.modify(Hold.objects.waiting().first(), by=ada, instruction="Slowly.")
+    holds.modify(Hold.objects.waiting().order_by("id")[0], by=ada, instruction="Slowly.")
 
     assert not Hold.objects.waiting().exists()
     assert set(Agent.objects.values_list("state", flat=True)) == {"active"}
@@ -129,7 +129,7 @@ def test_no_more_probes_than_allowed_by_all_agents_of_a_team(
 ) -> None:
     doors = fleet(4)
     tried(doors, 6)
-    holds.resume(Hold.objects.waiting().first(), by=ada)
+    holds.resume(Hold.objects.waiting().order_by("id")[0], by=ada)
 
     told = at_once(
         *[lambda n=n: doors[n % 4].propose(f"p{n}", subject=f"p{n}").json() for n in range(24)]
@@ -201,6 +201,7 @@ def test_the_switch_stops_a_team_and_one_answer_lets_it_run(
     with pytest.raises(Conflict, match="nothing to stop"):
         switch.stop_team(support, by=ada, reason="again")
 
+    assert made[0].group is not None
     resumed = stops.resume_group(made[0].group, by=ada, note="Changed it.")
 
     assert len(resumed) == 3
@@ -259,9 +260,9 @@ def test_a_forced_breaker_of_a_team_pauses_all_and_keeps_out_who_comes_later(
     assert Trip.objects.count() == 2
     assert late.propose("1").json()["code"] == "paused"
     with pytest.raises(Conflict, match="forced open"):
-        holds.resume(Hold.objects.waiting().first(), by=ada)
+        holds.resume(Hold.objects.waiting().order_by("id")[0], by=ada)
     forcing.release(team_breaker, by=ada)
-    holds.resume(Hold.objects.waiting().first(), by=ada)
+    holds.resume(Hold.objects.waiting().order_by("id")[0], by=ada)
     assert late.propose("2").json()["admission"] == "allowed"
 
 

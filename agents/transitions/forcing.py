@@ -95,6 +95,7 @@ def pause(breaker: Breaker, reason: str, *, by: Person) -> list[Trip]:
         return stopping.stop_all(
             found, group=new_id(), at=at, reason=reason, breaker=breaker, by=name
         )
+    assert breaker.agent_id is not None
     agent = active.filter(pk=breaker.agent_id).first()
     if agent is None:
         return []

@@ -105,7 +105,7 @@ def trip(
         | evidence_of(breaker, agent_id, run_id, evidence, at)
         | {"judged": kept(facts, event, steps)}
     )
-    why = {"reason": verdict.reason, "value": verdict.value, "limit": facts.limit}
+    why: dict[str, Any] = {"reason": verdict.reason, "value": verdict.value, "limit": facts.limit}
     if facts.scope == Scope.TEAM:
         stopped = together.stop_team(breaker, agent, at=at, evidence=evidence, **why)
     else:

@@ -92,8 +92,9 @@ def groups(person: Person) -> list[Group]:
         .order_by("-at")[:10]
     )
     return [
-        Group(row["group"], row["why"], row["who"], row["at"], row["n"], runs_of(row["group"]))
+        Group(group, row["why"], row["who"], row["at"], row["n"], runs_of(group))
         for row in rows
+        if (group := row["group"]) is not None
     ]
 
 

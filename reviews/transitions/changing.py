@@ -96,7 +96,7 @@ def make(hold: Hold, trip: Trip, changes: Changes, *, by: Person, note: str) -> 
         let_use(hold, changes.tools, by=by, why=note.strip() or f"After a stop: {trip.reason}")
         tell(hold, DirectiveKind.TOOLS, {"tools": changes.tools}, by)
     if changes.limit is not None:
-        body = {"condition": trip.condition, "limit": str(changes.limit)}
+        body: dict[str, Any] = {"condition": trip.condition, "limit": str(changes.limit)}
         tell(hold, DirectiveKind.LIMIT, body, by)
     elif changes.extra is not None:
         body = {"condition": trip.condition, "extra": str(changes.extra), "once": True}

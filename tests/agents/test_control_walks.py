@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -94,7 +94,7 @@ class Floor:
     def succeed(self, n: int) -> None:
         self.settle("succeeded")
 
-    def settle(self, outcome: str) -> None:
+    def settle(self, outcome: Literal["succeeded", "failed"]) -> None:
         if self.under_way:
             n, action = self.under_way.pop(0)
             actions.settle(self.keys[n], action, Settle(outcome=outcome, claim_id="c"))
@@ -107,7 +107,7 @@ class Floor:
             if action.probe_generation == action.probe_of.generation:
                 continue
             before = (
-                Breaker.objects.filter(pk=action.probe_of_id)
+                Breaker.objects.filter(pk=action.probe_of.pk)
                 .values("state", "probes_succeeded")
                 .get()
             )
@@ -115,7 +115,7 @@ class Floor:
             who, pk = self.under_way.pop(at[0])
             actions.settle(self.keys[who], pk, Settle(outcome="succeeded", claim_id="c"))
             after = (
-                Breaker.objects.filter(pk=action.probe_of_id)
+                Breaker.objects.filter(pk=action.probe_of.pk)
                 .values("state", "probes_succeeded")
                 .get()
             )

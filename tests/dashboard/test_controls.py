@@ -123,6 +123,7 @@ def test_what_was_changed_is_kept_and_shown_with_what_it_was(
 
     assert told.status_code == 302
     hold.refresh_from_db()
+    assert hold.payload is not None
     assert hold.payload["changes"] == [
         {"what": "instruction", "before": None, "after": "Slowly."},
         {"what": "state: cursor", "before": 4, "after": 9},
@@ -159,7 +160,7 @@ def test_a_breakers_page_forces_and_releases_disables_and_grants(
     assert breaker.extra == Decimal(3)
     client.post(f"{there}force/", {"reason": "Look."})
     breaker.refresh_from_db()
-    assert (breaker.state, breaker.extra) == ("forced_open", 0)
+    assert (breaker.state, breaker.extra) == ("forced_open", Decimal(0))
     assert "release" in client.get(there).content.decode()
     client.post(f"{there}release/")
     again = client.post(f"{there}disable/", {"reason": "x", "for": "1h"})

@@ -210,6 +210,7 @@ def test_modify_raises_the_limit_and_tells_the_agent(scout: Agent, run: Run, ada
         evidence={},
     )
 
+    assert trip is not None
     holds.modify(trip.hold, by=ada, limit=Decimal(20), state={"skip": ["m1"]}, was_true=False)
 
     breaker = Breaker.objects.get(condition="errors")

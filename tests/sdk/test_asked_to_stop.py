@@ -60,6 +60,7 @@ def test_a_plain_step_stops_where_it_looks(client: Client, aside: Aside, ada: Pe
 
     action.refresh_from_db()
     assert rounds == [False]
+    assert action.error is not None
     assert (action.state, action.error["type"]) == ("failed", "cancelled")
     assert stopping(action) == "stopped"
 
