@@ -47,6 +47,17 @@ class Room:
         return not self.is_over and self.used >= self.limit
 
     @property
+    def ways(self) -> str:
+        """What makes room."""
+        found = ["raise the budget"]
+        if self.account.unit == "usd":
+            found.append("void or re-price what was counted wrongly")
+        if self.account.ends_at is not None:
+            found.append("wait for the next period")
+        said = ", ".join(found[:-1]) + (", or " if len(found) > 1 else "") + found[-1]
+        return f"{said[0].upper()}{said[1:]}."
+
+    @property
     def sentence(self) -> str:
         """How it stands: `“Day” has $4.00 of $50.00 left today.`"""
         budget = self.account.budget
@@ -99,7 +110,6 @@ def check(trip: Trip, *, changed: bool = False) -> None:
         return
     wanted = amount(found.asked, found.account.unit)
     raise Conflict(
-        f"There is no room: {found.sentence} It wants {wanted} and would stop again at once. "
-        "Raise the budget, void or re-price what was counted wrongly, or wait for the next period.",
+        f"There is no room: {found.sentence} It wants {wanted} and would stop again at once. {found.ways}",
         code="no_room",
     )

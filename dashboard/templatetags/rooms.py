@@ -51,7 +51,8 @@ class Standing:
     @property
     def proposed(self) -> str:
         """A raise with room for what it asked, and as much again."""
-        return f"{max(self.room.limit * 2, self.room.used + self.room.asked * 2).normalize():f}"
+        room = self.room
+        return f"{(room.used + max(room.asked * 2, room.limit)).normalize():f}"
 
 
 @register.simple_tag
