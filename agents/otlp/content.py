@@ -42,7 +42,7 @@ def as_json(content: Any) -> tuple[str, Any]:
     raw = encode(content)
     if NUL.search(raw):
         raise Unstorable
-    if len(raw) > LONGEST:
+    if len(raw) > LONGEST or is_too_deep(raw, content):
         return encode(cut(raw.decode(), raw)).decode(), None
     return raw.decode(), content
 

@@ -7,7 +7,21 @@ from typing import Any
 
 import msgspec
 
-from .spans import Attributes, Exception_, Malformed, Span, Unfit, flaw, is_root, is_wanted
+from .spans import (
+    CROWDED,
+    MOST_ATTRIBUTES,
+    MOST_COMMAS,
+    MOST_PARTS,
+    Attributes,
+    Exception_,
+    Malformed,
+    Span,
+    Unfit,
+    flaw,
+    is_root,
+    is_wanted,
+    too_many,
+)
 
 ERROR = 2
 type Number = int | str | None
@@ -85,20 +99,41 @@ span_decoder = msgspec.json.Decoder(SpanForm)
 
 def spans(body: bytes) -> Iterator[Span | Unfit]:
     """Every span of the request. Raises Malformed. Spans are decoded one by one, see `protobuf`."""
+    if body.count(b",") > MOST_COMMAS:
+        raise too_many(MOST_COMMAS)
     try:
         request = request_decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise Malformed(f"The body is no ExportTraceServiceRequest: {error}") from error
+    parts = 0
     for group in request.resource_spans or ():
-        resource = attributes(group.resource.attributes if group.resource else None)
+        resource = of_resource(group.resource)
         for scope in group.scope_spans or ():
             for raw in scope.spans or ():
+                parts += 1
+                if parts > MOST_PARTS:
+                    raise too_many(MOST_PARTS)
                 yield span(raw, resource)
+
+
+def of_resource(wire: ResourceForm | None) -> Attributes:
+    """Raises Malformed: without it nobody knows whose spans follow."""
+    pairs = wire.attributes if wire else None
+    if pairs and len(pairs) > MOST_ATTRIBUTES:
+        raise too_many(MOST_ATTRIBUTES, "attributes in a resource")
+    try:
+        return attributes(pairs)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(
+            f"A resource is not what opentelemetry-proto says: {error}"[:300]
+        ) from error
 
 
 def span(raw: msgspec.Raw, resource: Attributes) -> Span | Unfit:
     try:
         wire = span_decoder.decode(raw)
+        if max(len(wire.attributes or ()), len(wire.events or ())) > MOST_ATTRIBUTES:
+            return Unfit(CROWDED)
         trace_id, span_id = bytes.fromhex(wire.trace_id), bytes.fromhex(wire.span_id)
         start, end = int(wire.start_time_unix_nano or 0), int(wire.end_time_unix_nano or 0)
         held = attributes(wire.attributes)
@@ -119,7 +154,7 @@ def span(raw: msgspec.Raw, resource: Attributes) -> Span | Unfit:
     if wire.status is not None and wire.status.code == ERROR:
         read.is_error, read.message = True, wire.status.message
     for event in wire.events or ():
-        if event.name == "exception":
+        if event.name == "exception" and len(event.attributes) <= MOST_ATTRIBUTES:
             told = {p.key: (p.value.string_value if p.value else None) for p in event.attributes}
             read.exception = Exception_(
                 told.get("exception.type") or "", told.get("exception.message") or ""

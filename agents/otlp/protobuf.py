@@ -14,7 +14,21 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Wire
 
-from .spans import FLATTENED, WANTED, Attributes, Exception_, Malformed, Span, Unfit, flaw, is_root
+from .spans import (
+    CROWDED,
+    FLATTENED,
+    MOST_ATTRIBUTES,
+    MOST_PARTS,
+    WANTED,
+    Attributes,
+    Exception_,
+    Malformed,
+    Span,
+    Unfit,
+    flaw,
+    is_root,
+    too_many,
+)
 
 RESOURCE_SPANS = b"\x0a"[0]  # ExportTraceServiceRequest.resource_spans: field 1, length-delimited
 RESOURCE = b"\x0a"[0]  # ResourceSpans.resource: field 1
@@ -23,26 +37,39 @@ SPAN = b"\x12"[0]  # ScopeSpans.spans: field 2
 ERROR = 2
 
 
+class Left:
+    """How many parts a request may still have."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self) -> None:
+        self.parts = MOST_PARTS
+
+
 def spans(body: bytes) -> Iterator[Span | Unfit]:
     """Every span of the request. Raises Malformed, possibly after some."""
+    left = Left()
     try:
-        for kind, start, end in fields(body, 0, len(body)):
+        for kind, start, end in fields(body, 0, len(body), left):
             if kind == RESOURCE_SPANS:
-                yield from of_resource(body, start, end)
+                yield from of_resource(body, start, end, left)
     except (IndexError, DecodeError) as error:
         raise Malformed("The body is no ExportTraceServiceRequest.") from error
 
 
-def of_resource(body: bytes, start: int, end: int) -> Iterator[Span | Unfit]:
+def of_resource(body: bytes, start: int, end: int, left: Left) -> Iterator[Span | Unfit]:
     resource: Attributes = {}
     scopes = []
-    for kind, first, last in fields(body, start, end):
+    for kind, first, last in fields(body, start, end, left):
         if kind == RESOURCE:
-            resource = attributes(Resource.FromString(body[first:last]).attributes)
+            found = Resource.FromString(body[first:last]).attributes
+            if len(found) > MOST_ATTRIBUTES:
+                raise too_many(MOST_ATTRIBUTES, "attributes in a resource")
+            resource = attributes(found)
         elif kind == SCOPE_SPANS:
             scopes.append((first, last))
     for scope in scopes:
-        for kind, first, last in fields(body, *scope):
+        for kind, first, last in fields(body, *scope, left):
             if kind == SPAN:
                 yield span(body[first:last], resource)
 
@@ -54,6 +81,8 @@ def span(raw: bytes, resource: Attributes) -> Span | Unfit:
         return Unfit("A span is not what opentelemetry-proto says.")
     if wrong := flaw(wire.trace_id, wire.span_id):
         return Unfit(wrong)
+    if len(wire.attributes) > MOST_ATTRIBUTES or len(wire.events) > MOST_ATTRIBUTES:
+        return Unfit(CROWDED)
     read = Span(
         trace_id=wire.trace_id.hex(),
         span_id=wire.span_id.hex(),
@@ -68,7 +97,7 @@ def span(raw: bytes, resource: Attributes) -> Span | Unfit:
         read.is_error = True
         read.message = wire.status.message
     for event in wire.events:
-        if event.name == "exception":
+        if event.name == "exception" and len(event.attributes) <= MOST_ATTRIBUTES:
             told = {a.key: a.value.string_value for a in event.attributes}
             read.exception = Exception_(
                 told.get("exception.type", ""), told.get("exception.message", "")
@@ -98,9 +127,12 @@ def value(wire: AnyValue) -> Any:
     return getattr(wire, kind) if kind and kind != "bytes_value" else None
 
 
-def fields(body: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """`(tag, start, end)` of the length-delimited fields; others are skipped. Raises IndexError."""
+def fields(body: bytes, at: int, end: int, left: Left) -> Iterator[tuple[int, int, int]]:
+    """`(tag, start, end)` of the length-delimited fields; others are skipped. Raises IndexError, Malformed."""
     while at < end:
+        left.parts -= 1
+        if left.parts < 0:
+            raise too_many(MOST_PARTS)
         tag, at = varint(body, at)
         kind = tag & 7
         if kind == 2:

@@ -8,9 +8,21 @@ import msgspec
 
 type Attributes = dict[str, Any]
 
+MOST_PARTS = 200_000
+"""Spans, their groups and whatever else stands beside them in one request. What is empty takes two bytes, and
+ten million of them compress to nothing; there is one thread that reads, for all agents."""
+MOST_ATTRIBUTES = 10_000
+"""Of one span, or one resource; as many events. The SDKs stop at 128."""
+MOST_COMMAS = 2_000_000
+"""In a request in JSON: each may begin another object, before anything can count them."""
+
 
 class Malformed(Exception):
     """The body is no ExportTraceServiceRequest."""
+
+
+def too_many(most: int, what: str = "parts") -> Malformed:
+    return Malformed(f"The request has more than {most:,} {what}. Send fewer spans at a time.")
 
 
 class Exception_(msgspec.Struct, gc=False):
@@ -104,6 +116,9 @@ WANTED = frozenset(
 FLATTENED = ("gen_ai.prompt.", "gen_ai.completion.", "llm.input_messages.", "llm.output_messages.")
 """Messages one attribute each: OpenLLMetry's, and OpenInference's, whose `input.value` beside them is full of ids
 that differ from call to call."""
+
+
+CROWDED = f"A span has more than {MOST_ATTRIBUTES:,} attributes or events."
 
 
 def is_wanted(key: str) -> bool:
