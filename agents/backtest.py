@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,6 +16,7 @@ from .rules.backtest import (
     CLOCKED,
     Answered,
     Better,
+    Moment,
     Replay,
     Replayed,
     Tried,
@@ -28,6 +31,8 @@ from .rules.backtest.result import Backtest, Patience
 
 WEEK = timedelta(days=7)
 MONTH = timedelta(days=30)
+LONGEST_S = 4.0
+"""Seconds of judging; what was judged until then is told."""
 
 
 def tried_of(breaker: Breaker) -> Tried:
@@ -93,11 +98,11 @@ def on(past: History, tried: Tried, whose: Whose) -> Backtest:
     return Backtest(
         tried=tried,
         since=past.since,
-        until=past.until,
+        until=found.stopped_at or past.until,
         looked_at=len(past.runs)
         if tried.condition in (*CLOCKED, "often")
         else sum(action.outcome != "refused" for action in past.actions),
-        complete=past.complete,
+        complete=past.complete and found.stopped_at is None,
         answer_takes=past.answer_takes,
         trips=found.trips,
         course=found.course,
@@ -126,7 +131,26 @@ def replayed(past: History, tried: Tried, whose: Whose, answered: Answered | Non
         uses=past.uses,
     )
     only_runs = tried.condition == "often"
-    return replay.look_at(moments(() if only_runs else past.actions, past.runs))
+    in_time = InTime(moments(() if only_runs else past.actions, past.runs))
+    found = replay.look_at(in_time)
+    found.stopped_at = in_time.stopped_at
+    return found
+
+
+class InTime:
+    """Moments, as long as there is time; `stopped_at` says where there was none left."""
+
+    def __init__(self, past: Sequence[Moment]) -> None:
+        self._past = past
+        self.stopped_at: datetime | None = None
+
+    def __iter__(self) -> Iterator[Moment]:
+        end = time.monotonic() + LONGEST_S
+        for number, moment in enumerate(self._past):
+            if number % 500 == 0 and time.monotonic() > end:
+                self.stopped_at = moment.at
+                return
+            yield moment
 
 
 # -- a better limit --------------------------------------------------------------------------------

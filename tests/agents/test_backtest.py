@@ -13,10 +13,11 @@ from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from agents.backtest import backtest, suggest, tried_of
+from agents.backtest import backtest, backtest_budget, suggest, tried_of
 from agents.history import Whose
 from agents.models import Action, Agent, AgentKey, Breaker, BreakerState, Run, Trip
 from agents.replay import first_id
+from agents.rules.backtest import TriedBudget
 from agents.shapes import Propose, Proposed, Settle
 from agents.transitions import agent as agents
 from agents.transitions import breaker as breakers
@@ -177,3 +178,30 @@ def test_more_than_can_be_read_is_said(
 
     assert not found.complete
     assert found.looked_at == 5
+
+
+def test_where_there_was_no_time_left_is_said(
+    scout: Agent, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history(scout, run, 9, ago=timedelta(days=1), item="mail 7")
+    monkeypatch.setattr("agents.backtest.LONGEST_S", -1.0)
+    breaker = Breaker.objects.get(agent=scout, condition="repeats")
+
+    found = backtest(tried_of(breaker), Whose.of(breaker))
+
+    assert not found.complete
+    assert found.until < timezone.now() - timedelta(hours=23)
+    assert not found.trips
+
+
+def test_a_budget_is_tried_by_its_periods(scout: Agent, run: Run) -> None:
+    for days in (1, 2):
+        history(scout, run, 9, ago=timedelta(days=days), item="mail 7")
+    whose = Whose(scout.team_id, scout.pk)
+
+    day = backtest_budget(TriedBudget("Day", "agent", "day", "usd", Decimal("0.05")), whose)
+    roomy = backtest_budget(TriedBudget("Day", "agent", "day", "usd", Decimal("0.09")), whose)
+
+    assert [trip.saved_actions for trip in day.trips] == [4, 4]
+    assert day.trips[0].reason.startswith("The budget “Day” of $0.05 for today is used up")
+    assert not roomy.trips

@@ -77,6 +77,8 @@ class Replayed:
     trips: list[WouldTrip] = field(default_factory=list)
     course: list[Point] = field(default_factory=list)
     judged: int = 0
+    stopped_at: datetime | None = None
+    """Where there was no time left to look at more."""
 
 
 class Replay:
