@@ -20,6 +20,14 @@ copy agents_action (
 ) from stdin
 """
 
+CAREFULLY = """
+select set_config(name, value, true)
+  from (values ('lock_timeout', '3s'), ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'),
+               ('enable_mergejoin', 'off')) as settings (name, value)
+"""
+"""For this transaction: nobody waits for one agent for long, and every look-up goes by index. Plans are made once and
+kept; those made while a table was small would read all of it, later on, for every batch."""
+
 LOCK_AGENTS = """
 select id, team_id, state from agents_agent where id = any(%(agents)s::uuid[]) order by id for no key update
 """
@@ -92,9 +100,9 @@ update agents_action x set trace_url = l.url
 """
 
 KNOWN_CALLS = """
-select x.run_id, x.call_id, x.id, x.digest
-  from unnest(%(runs)s::text[]::uuid[], %(calls)s::text[]) as asked (run, call)
-  join agents_action x on x.run_id = asked.run and x.call_id = asked.call
+select asked.run as run_id, asked.call as call_id, x.id
+  from unnest(%(runs)s::text[]::uuid[], %(calls)s::text[]) as asked (run, call),
+lateral (select x.id from agents_action x where x.run_id = asked.run and x.call_id = asked.call limit 1) x
 """
 
 BREAKERS = """

@@ -71,7 +71,7 @@ def find(
     """
     named = {one.run_id for one in traces if one.run_id is not None}
     with together():
-        ask("set local lock_timeout = '3s'")
+        ask(sql.CAREFULLY)
         agents = ask(sql.LOCK_AGENTS, agents=sorted({one.agent for one in traces}))
         working = ask(sql.WORKING_KEYS, keys=sorted(keys))
         often = ask(sql.JUDGED_BY_STARTS, agents=sorted({one.agent for one in traces}))
