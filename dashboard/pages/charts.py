@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
+from operator import itemgetter
 
 SAMPLES = 40
 
@@ -52,8 +54,8 @@ def even(values: Sequence[float]) -> Points:
 
 
 def within(times: Sequence[datetime], at: datetime, window: timedelta) -> int:
-    """How many of these fall into the window that ends at a moment."""
-    return sum(at - window < time <= at for time in times)
+    """How many of these, oldest first, fall into the window that ends at a moment."""
+    return bisect_right(times, at) - bisect_right(times, at - window)
 
 
 class Slots:
@@ -90,7 +92,8 @@ def streaks(outcomes: Sequence[tuple[datetime, bool | None]]) -> list[tuple[date
 
 def last_before[T](found: Sequence[tuple[datetime, T]], at: datetime, otherwise: T) -> T:
     """The value that held at a moment; `found` is in the order of time."""
-    return next((value for when, value in reversed(found) if when <= at), otherwise)
+    place = bisect_right(found, at, key=itemgetter(0))
+    return found[place - 1][1] if place else otherwise
 
 
 def sampled(

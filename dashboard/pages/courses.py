@@ -19,14 +19,13 @@ from agents.rules.breakers import loops
 from . import charts
 from .charts import Points, Slots
 from .ids import first_id_at
-from .readings import Live, Reading
+from .readings import Live, Reading, tries_of
 
 NARROW, MINUTE, WIDE = 10, 60, 3600
 LONGEST_NARROW = timedelta(hours=2)
 """Windows over this are sums of whole hours, here as where they are judged."""
 RATES = (Condition.FAILURE_RATE, Condition.DROP)
 BUCKETED = (*RATES, Condition.ERRORS, Condition.SLOW, Condition.SPEND, Condition.UNUSUAL)
-COLUMNS = ("failures", "finished", "slow", "unusual", "tokens", "cost_usd")
 NEWEST = 200
 """Actions and runs that rows of outputs, signs of life and starts are looked for in."""
 
@@ -82,22 +81,37 @@ def read(
 def _read_buckets(
     past: Past, agent: Agent, breakers: Sequence[Breaker], found: Mapping[UUID, Reading]
 ) -> None:
-    asked: dict[int, tuple[set[UUID], timedelta]] = {}
+    asked: dict[int, Wanted] = {}
     for breaker in breakers:
         owner = owner_of(breaker, agent, found[breaker.pk])
         if breaker.condition in BUCKETED and owner is not None and breaker.window:
-            owners, longest = asked.setdefault(grain_of(breaker.window), (set(), timedelta(0)))
-            back = span_of(breaker.window) + breaker.window
-            asked[grain_of(breaker.window)] = (owners | {owner}, max(longest, back))
-    for grain, (owners, back) in asked.items():
-        past.slots |= slots_of(owners, grain, past.now - back, past.now)
+            wanted = asked.setdefault(grain_of(breaker.window), Wanted())
+            wanted.owners.add(owner)
+            wanted.columns |= columns_of(breaker.condition, breaker.unit)
+            wanted.back = max(wanted.back, span_of(breaker.window) + breaker.window)
+    for grain, wanted in asked.items():
+        since = past.now - wanted.back
+        past.slots |= slots_of(wanted.owners, grain, since, past.now, wanted.columns)
+
+
+@dataclass
+class Wanted:
+    """Buckets of one width that courses need."""
+
+    owners: set[UUID] = field(default_factory=set)
+    columns: set[str] = field(default_factory=set)
+    back: timedelta = timedelta(0)
+
+
+def columns_of(condition: str, unit: str) -> set[str]:
+    return {column_of(condition, unit)} | ({"finished"} if condition in RATES else set())
 
 
 def slots_of(
-    owners: Iterable[UUID], grain: int, since: datetime, until: datetime
+    owners: Iterable[UUID], grain: int, since: datetime, until: datetime, columns: Iterable[str]
 ) -> dict[tuple[UUID, int, str], Slots]:
-    """Every column of the buckets between two moments, by owner, grain and name."""
-    owners = list(owners)
+    """Columns of the buckets between two moments, by owner, grain and name."""
+    owners, names = list(owners), sorted(columns)
     width = WIDE if grain == WIDE else NARROW
     first, last = int(since.timestamp() // grain), int(until.timestamp() // grain)
     rows = Bucket.objects.filter(
@@ -107,16 +121,16 @@ def slots_of(
         slot__lt=(last + 1) * grain // width,
     )
     if grain == width:
-        counts = rows.values_list("owner", "slot", *COLUMNS)
+        counts = rows.values_list("owner", "slot", *names)
     else:
         counts = (
             rows.annotate(part=Floor(F("slot") * width / grain))
             .values_list("owner", "part")
-            .annotate(*(Sum(column) for column in COLUMNS))
+            .annotate(*(Sum(column) for column in names))
         )
     by_name: dict[tuple[UUID, str], dict[int, float]] = {}
     for owner, slot, *values in counts:
-        for name, value in zip(COLUMNS, values, strict=True):
+        for name, value in zip(names, values, strict=True):
             if value:
                 by_name.setdefault((owner, name), {})[int(slot)] = float(value)
     return {
@@ -124,7 +138,7 @@ def slots_of(
             by_name.get((owner, name), {}), grain=grain, first=first, last=last
         )
         for owner in owners
-        for name in COLUMNS
+        for name in names
     }
 
 
@@ -161,18 +175,14 @@ def _starts(agent: Agent, breakers: Sequence[Breaker], now: datetime) -> list[da
     if any(b.scope == Scope.TEAM for b in breakers):
         whose = {"agent__team": agent.team_id}
     rows = Run.objects.filter(id__gte=first_id_at(now - back), **whose).order_by("-id")
-    return list(rows.values_list("started_at", flat=True)[:NEWEST])
+    return sorted(rows.values_list("started_at", flat=True)[:NEWEST])
 
 
 def _tries(agent: Agent, breaker: Breaker, reading: Reading, now: datetime) -> list[datetime]:
-    back = span_of(breaker.window) + breaker.window
-    whose = {"agent__team": agent.team_id} if breaker.scope == Scope.TEAM else {"agent": agent}
-    rows = Action.objects.filter(
-        item=reading.item, tool=reading.tool, created_at__gt=now - back, **whose
-    ).exclude(state="denied")
-    if breaker.scope == Scope.RUN and reading.run is not None:
-        rows = rows.filter(run_id=reading.run)
-    return list(rows.order_by("-created_at").values_list("created_at", flat=True)[:NEWEST])
+    since = now - span_of(breaker.window) - breaker.window
+    rows = tries_of(breaker, agent, reading.tool, reading.item, reading.run, since)
+    newest = rows.order_by("-created_at").values_list("created_at", flat=True)[:NEWEST]
+    return list(newest)[::-1]
 
 
 # -- one breaker's course --------------------------------------------------------------------------
@@ -216,12 +226,12 @@ def bucketed(
     """Sums of buckets in a window that moves; of rates, the share of what failed."""
     grain, window, since = grain_of(breaker.window), breaker.window, breaker.reset_at
     counted = slots.get((owner, grain, column_of(breaker.condition, breaker.unit)))
-    finished = slots.get((owner, grain, "finished"))
-    if counted is None or finished is None:
+    if counted is None:
         return []
+    finished = slots.get((owner, grain, "finished"))
 
     def rate(at: datetime) -> float:
-        volume = finished.sum(at, window, since)
+        volume = finished.sum(at, window, since) if finished else 0.0
         if volume < max(breaker.minimum, 1):
             return 0.0  # too few to say anything
         return max(0.0, 100 * counted.sum(at, window, since) / volume - usual)
@@ -248,11 +258,11 @@ def rounds(steps: bytes, window_s: float, reset_at: datetime | None) -> Points:
 
 def _silence(signs: Sequence[datetime], reading: Reading, now: datetime, span: timedelta) -> Points:
     last = now - timedelta(seconds=float(reading.held.value))
-    known = sorted([*(sign for sign in signs if sign < last), last])
-    since = max(now - span, known[0])
+    known = [(sign, sign) for sign in sorted([*(sign for sign in signs if sign < last), last])]
+    since = max(now - span, known[0][0])
 
     def quiet(at: datetime) -> float:
-        return max(0.0, (at - charts.last_before([(s, s) for s in known], at, at)).total_seconds())
+        return max(0.0, (at - charts.last_before(known, at, at)).total_seconds())
 
     return charts.sampled(quiet, now, now - since) if now > since else []
 

@@ -43,6 +43,9 @@ class Gauge:
 
     @property
     def limit(self) -> Decimal:
+        """With what is granted on top; of silence, how long it may last."""
+        if self.breaker.condition == Condition.SILENCE:
+            return Decimal(self.breaker.window.total_seconds())
         return self.breaker.limit + self.extra
 
     @property

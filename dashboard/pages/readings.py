@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Max
+from django.db.models import QuerySet
 
 from agents.models import Action, Agent, Breaker, Condition, Run
 from agents.models.breaker import Scope
@@ -21,8 +21,9 @@ from .ids import first_id_at
 
 RUNS_LOOKED_AT = 30
 """Breakers of single runs show the fullest of so many newest live runs."""
-LONGEST_LOOK = 20_000
-"""How many of an agent's newest actions are searched for its busiest item."""
+LONGEST_LOOK = 2_000
+"""How many of an agent's newest actions are searched for its busiest item, which is then counted exactly."""
+MOST_TRIES = 1_000
 
 READINGS = """
 with its as (select b from agents_breaker b where b.id = any(%(breakers)s)),
@@ -134,31 +135,51 @@ def since_of(breaker: Breaker, now: datetime) -> datetime:
     return max(since, breaker.reset_at) if breaker.reset_at else since
 
 
+BUSIEST = """
+select tool, item, max(subject), {run} from (
+    select x.tool, x.item, x.subject, x.state, x.created_at, x.run_id from agents_action x
+     where {whose} and x.id >= %(first)s order by x.id desc limit %(most)s) newest
+ where created_at > %(since)s and state <> 'denied'
+ group by tool, item, 4 order by count(*) desc, item limit 1
+"""
+OF_AGENT = "x.agent_id = %(agent)s"
+OF_TEAM = "x.agent_id in (select a.id from agents_agent a where a.team_id = %(team)s)"
+
+
 def busiest(breaker: Breaker, agent: Agent, now: datetime) -> Reading:
-    """The item that was worked on most often, as `repeats` counts it."""
-    since = since_of(breaker, now)
-    whose = {"agent__team": agent.team_id} if breaker.scope == Scope.TEAM else {"agent": agent}
-    recent = Action.objects.filter(id__gte=first_id_at(since), **whose)
-    grouped = ["tool", "item"] + (["run_id"] if breaker.scope == Scope.RUN else [])
-    top = (
-        Action.objects.filter(pk__in=recent.order_by("-id").values("pk")[:LONGEST_LOOK])
-        .filter(created_at__gt=since)
-        .exclude(state="denied")
-        .order_by()
-        .values(*grouped)
-        .annotate(times=Count("pk"), subject=Max("subject"))
-        .order_by("-times", "item")
-        .first()
-    )
+    """The item that was worked on most often of late, counted as `repeats` counts it."""
+    since, of_team = since_of(breaker, now), breaker.scope == Scope.TEAM
+    of_run = breaker.scope == Scope.RUN
+    with connection.cursor() as cursor:
+        cursor.execute(
+            BUSIEST.format(
+                whose=OF_TEAM if of_team else OF_AGENT, run="run_id" if of_run else "null::uuid"
+            ),
+            {
+                "agent": agent.pk,
+                "team": agent.team_id,
+                "first": first_id_at(since),
+                "since": since,
+                "most": LONGEST_LOOK,
+            },
+        )
+        top = cursor.fetchone()
     if top is None:
         return NOTHING
-    return Reading(
-        Held(Decimal(top["times"])),
-        top.get("run_id"),
-        top["subject"] or top["tool"],
-        top["tool"],
-        top["item"],
-    )
+    tool, item, subject, run = top
+    tries = tries_of(breaker, agent, tool, item, run, since)[:MOST_TRIES].count()
+    return Reading(Held(Decimal(tries)), run, subject or tool, tool, item)
+
+
+def tries_of(
+    breaker: Breaker, agent: Agent, tool: str, item: str, run: UUID | None, since: datetime
+) -> QuerySet[Action]:
+    """How often it was worked on, through the index of items."""
+    of_team = breaker.scope == Scope.TEAM
+    whose = {"agent__team": agent.team_id} if of_team else {"agent": agent}
+    rows = Action.objects.filter(item=item, tool=tool, created_at__gt=since, **whose)
+    rows = rows.exclude(state="denied")
+    return rows.filter(run_id=run) if breaker.scope == Scope.RUN and run else rows
 
 
 def roundest(breaker: Breaker, live: Sequence[Live], now: datetime) -> Reading:

@@ -84,7 +84,8 @@ def _of_buckets(trip: Trip, back: timedelta) -> Points:
     )
     owner = owner_of(trip, str(kept.get("scope") or ""))
     since = trip.opened_at - back - trip.window
-    slots = courses.slots_of([owner], courses.grain_of(trip.window), since, trip.opened_at)
+    grain, columns = courses.grain_of(trip.window), courses.columns_of(trip.condition, trip.unit)
+    slots = courses.slots_of([owner], grain, since, trip.opened_at, columns)
     volume, base = int(kept.get("base_volume") or 0), int(kept.get("base") or 0)
     usual = 100 * base / volume if volume and trip.condition == Condition.DROP else 0.0
     points = courses.bucketed(breaker, owner, slots, now=trip.opened_at, span=back, usual=usual)
@@ -124,8 +125,8 @@ def _of_budget(trip: Trip) -> tuple[str, Points]:
         since = trip.run.started_at if trip.run else trip.opened_at - timedelta(hours=1)
     short = trip.opened_at - since <= courses.LONGEST_NARROW
     grain = courses.NARROW if short else courses.WIDE
-    slots = courses.slots_of([account.owner], grain, since, trip.opened_at)
     column = "tokens" if account.unit == "tokens" else "cost_usd"
+    slots = courses.slots_of([account.owner], grain, since, trip.opened_at, [column])
     counted = slots[account.owner, grain, column]
     whole = max(trip.opened_at - since, timedelta(seconds=1))
 
