@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -18,16 +17,15 @@ from agents.replay import replay
 from agents.rules.policy import sentences
 from agents.rules.policy.difference import Difference, difference, readable
 from agents.rules.policy.document import Document, Rule
-from agents.rules.policy.sections import SECTIONS, called, sentence
 from agents.rules.replay import Changed, Happened, Replay, Shadowed
-from agents.transitions import applying, documenting
-from agents.trials import Trial as SettingTrial
+from agents.transitions import documenting
 from agents.trials import trials
 from people.models import Person, Team
 
+from .policy_settings import SectionShown, Tried, as_read, sections_of
+
 ON_A_PAGE = 20
 RULES_IN_THE_LIST = 6
-SETTINGS_SHOWN = 50
 RULES_ON_THE_PAGE = 500
 VERSIONS_SHOWN = 50
 CHANGED_SHOWN = 50
@@ -110,49 +108,6 @@ class Shown:
     @property
     def has_shadows(self) -> bool:
         return any(rule.shadow for rule in self.document.rules)
-
-
-@dataclass(frozen=True)
-class SectionShown:
-    """One section as sentences. `is_said` is false for what is set but stands in no version yet."""
-
-    key: str
-    title: str
-    lines: list[SettingLine]
-    is_said: bool = True
-
-
-@dataclass(frozen=True)
-class SettingLine:
-    """One setting as people read it; a breaker with its row has a page to try another limit."""
-
-    name: str
-    sentence: str
-    breaker: UUID | None = None
-
-
-def sections_of(policy: Policy, document: Document) -> list[SectionShown]:
-    said = document.sections
-    found = {key: list(settings) for key, settings in documenting.settings_of(policy).items()}
-    found |= {key: list(one) for key, one in said.items() if key not in found}
-    rows = {applying.setting_of(row).name: row.pk for row in applying.settings_of(policy)}
-    return [
-        SectionShown(
-            key,
-            section.title,
-            [
-                SettingLine(
-                    section.name(one),
-                    section.sentence(one),
-                    rows.get(section.name(one)) if key == "breakers" else None,
-                )
-                for one in found[key][:SETTINGS_SHOWN]
-            ],
-            key in said,
-        )
-        for key, section in SECTIONS.items()
-        if found.get(key)
-    ]
 
 
 def lines(document: Document) -> list[Line]:
@@ -293,36 +248,8 @@ def trial(policy: Policy, document: dict[str, Any], *, now: datetime) -> Trial:
         [_example(c, actions[c.id]) for c in found.changed[:CHANGED_SHOWN] if c.id in actions],
         [Tried(one) for one in beside.tried],
         beside.left_out,
-        _as_read(document),
+        as_read(document),
     )
-
-
-def _as_read(document: dict[str, Any]) -> list[SectionShown]:
-    """The sections of a document as sentences."""
-    said = readable(document).sections
-    return [
-        SectionShown(
-            key,
-            SECTIONS[key].title,
-            [SettingLine(called(key, one), sentence(key, one)) for one in settings],
-        )
-        for key, settings in said.items()
-    ]
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One breaker or budget that is new or changed, with what it would have done."""
-
-    trial: SettingTrial
-
-    @property
-    def before_limit(self) -> Decimal | None:
-        return self.trial.before.tried.limit if self.trial.before else None
-
-    @property
-    def title(self) -> str:
-        return f"It would have tripped {len(self.trial.would.trips)} times."
 
 
 def _counts(found: Replay) -> list[Count]:

@@ -53,11 +53,11 @@ def test_a_rule_is_tried_refused_saved_and_taken_back(
     page.get_by_role("link", name="scout").first.click()
     page.get_by_role("link", name="Edit and try").click()
 
-    page.get_by_label("Rules, as YAML").fill(TEXT.replace("double", "dubble"))
+    page.get_by_label("Policy, as YAML").fill(TEXT.replace("double", "dubble"))
     page.get_by_role("button", name="Try it").click()
     expect(page.get_by_role("alert")).to_contain_text("knows no “dubble”. Did you mean “double”?")
 
-    page.get_by_label("Rules, as YAML").fill(TEXT)
+    page.get_by_label("Policy, as YAML").fill(TEXT)
     page.get_by_role("button", name="Try it").click()
     result = page.locator("#result")
     expect(result).to_contain_text("Tools mail.read model")
