@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
-
 from audit.ids import first_id
 
-from .models import Action, ActionState, Breaker, Run
+from .models import Breaker, Run
 from .models.breaker import Condition, Scope
 from .rules.breakers import loops
+from .transitions.rows import first
 
 MOST = 25
 SKEW = timedelta(minutes=10)
 """How much earlier than it says an action can have been written: clocks differ."""
+
+
+NEWEST = """
+with newest as (
+    select x.id, x.input_tokens + x.output_tokens as tokens, x.cost_usd from agents_action x
+     where {where} order by x.id desc limit %(most)s)
+select coalesce(json_agg(n.id order by n.id desc), '[]') as actions, coalesce(sum(n.tokens), 0)::bigint as tokens,
+       coalesce(sum(n.cost_usd), 0) as cost_usd,
+       (select count(*) from agents_action x where x.agent_id = %(agent)s and x.state = 'executing') as in_flight
+  from newest n
+"""
+"""In one trip: whoever waits for this is the agent that is to be told to stop."""
+
+COUNTED = {
+    Condition.REPEATS: "x.item = %(item)s and x.tool = %(tool)s",
+    Condition.ERRORS: "x.state = 'failed'",
+    Condition.FAILURE_RATE: "x.state = 'failed'",
+    Condition.DROP: "x.state = 'failed'",
+    Condition.MALFORMED: "x.is_malformed",
+    Condition.SLOW: "x.duration_ms > %(longest)s",
+    Condition.UNUSUAL: "x.tool = %(tool)s",
+}
+"""Which actions a condition counts, where it does not count all of them."""
 
 
 def evidence_of(
@@ -25,19 +46,36 @@ def evidence_of(
 ) -> dict[str, Any]:
     """`{actions: [id…], tokens, cost_usd, in_flight}`, newest first; where runs did it, `runs: [{id, name, started_at}]`."""
     since = begin_of(breaker, at)
-    newest = list(
-        actions_of(breaker, agent_id, run_id, offence, since)
-        .order_by("-id")
-        .values_list("pk", "input_tokens", "output_tokens", "cost_usd")[: most(breaker, run_id, at)]
+    row = first(
+        NEWEST.format(where=" and ".join(conditions_of(breaker, run_id, since))),
+        agent=agent_id,
+        run=run_id,
+        since=since,
+        first=first_id(since - SKEW) if since else None,
+        item=offence.get("item", ""),
+        tool=offence.get("tool", ""),
+        longest=int(breaker.threshold * 1000),
+        most=most(breaker, run_id, at),
     )
     found = {
-        "actions": [str(pk) for pk, *_ in newest],
-        "tokens": sum(tokens + more for _, tokens, more, _ in newest),
-        "cost_usd": str(sum((cost for *_, cost in newest), Decimal(0))),
-        "in_flight": Action.objects.filter(agent_id=agent_id).executing().count(),
+        "actions": row.actions,
+        "tokens": row.tokens,
+        "cost_usd": str(row.cost_usd),
+        "in_flight": row.in_flight,
     }
     if breaker.condition in (Condition.OFTEN, Condition.RARELY):
         found["runs"] = runs_of(agent_id, since)
+    return found
+
+
+def conditions_of(breaker: Breaker, run_id: UUID | None, since: datetime | None) -> list[str]:
+    found = ["x.agent_id = %(agent)s"]
+    if since is not None:
+        found += ["x.id >= %(first)s", "x.created_at > %(since)s"]
+    if run_id is not None and (breaker.scope == Scope.RUN or breaker.condition == Condition.LOOP):
+        found.append("x.run_id = %(run)s")
+    if breaker.condition in COUNTED:
+        found.append(COUNTED[Condition(breaker.condition)])
     return found
 
 
@@ -57,33 +95,6 @@ def most(breaker: Breaker, run_id: UUID | None, at: datetime) -> int:
         loops.recent(bytes(steps), window_s=window, reset_at=breaker.reset_at)
     )
     return max(1, length * times)
-
-
-def actions_of(
-    breaker: Breaker,
-    agent_id: UUID,
-    run_id: UUID | None,
-    offence: dict[str, Any],
-    since: datetime | None,
-) -> QuerySet[Action]:
-    """The actions that this condition counts."""
-    actions: QuerySet[Action] = Action.objects.filter(agent_id=agent_id)
-    if since is not None:
-        actions = actions.filter(pk__gte=first_id(since - SKEW), created_at__gt=since)
-    if run_id is not None and (breaker.scope == Scope.RUN or breaker.condition == Condition.LOOP):
-        actions = actions.filter(run_id=run_id)
-    match breaker.condition:
-        case Condition.REPEATS:
-            actions = actions.filter(item=offence.get("item", ""), tool=offence.get("tool", ""))
-        case Condition.ERRORS | Condition.FAILURE_RATE | Condition.DROP:
-            actions = actions.filter(state=ActionState.FAILED)
-        case Condition.MALFORMED:
-            actions = actions.filter(is_malformed=True)
-        case Condition.SLOW:
-            actions = actions.filter(duration_ms__gt=int(breaker.threshold * 1000))
-        case Condition.UNUSUAL:
-            actions = actions.filter(tool=offence.get("tool", ""))
-    return actions
 
 
 def runs_of(agent_id: UUID, since: datetime | None) -> list[dict[str, str]]:

@@ -95,6 +95,8 @@ def trip(
         together.need_team(agent.team_id)
     run = Run.objects.get(pk=run_id) if facts.scope == Scope.RUN and run_id else None
     breaker = own_row(Breaker.objects.get(pk=facts.id), run)
+    if breaker.agent_id == agent.pk:
+        breaker.agent = agent
     if facts.scope != Scope.TEAM and (found := fleet.is_guarded(agent, at)):
         fleet.guard(breaker, agent, run, *found, reason=verdict.reason, at=at)
         return None

@@ -173,13 +173,15 @@ def stopped() -> bool:
 
 
 def observation(at: int, one: Deed) -> Any:
-    return Observation(
-        id=f"{at}",
-        tool=one.tool,
-        subject=one.item,
-        kind=one.kind,
-        outcome="failed" if one.failed else "succeeded",
-        cost_usd=one.cost,
-        duration_ms=one.took_ms,
-        error=one.error,
+    return Observation.model_validate(
+        {
+            "id": f"{at}",
+            "tool": one.tool,
+            "subject": one.item,
+            "kind": one.kind,
+            "outcome": "failed" if one.failed else "succeeded",
+            "cost_usd": one.cost,
+            "duration_ms": one.took_ms,
+            "error": one.error,
+        }
     )

@@ -119,9 +119,9 @@ def live(
             past.settle(one, failed=failed, malformed=failed, cost=Decimal(2), took_ms=20_000)
         case ("forget",) if not under_way and breakers["errors"].scope != Scope.RUN:
             past.wait(0.001)
-            for one in breakers.values():
-                probation.forget(one, past.now)
-                one.save()
+            for breaker in breakers.values():
+                probation.forget(breaker, past.now)
+                breaker.save()
             at = past.now
             past.wait(0.001)
             return at

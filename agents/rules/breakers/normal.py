@@ -16,14 +16,94 @@ from typing import Any
 import msgspec
 
 TRIES = frozenset(
-    ["attempt", "attempts", "attempt_no", "retry", "retries", "retry_no", "try", "tries", "try_no", "count", "counter", "iteration", "iterations", "iter", "round", "turn", "step", "seq", "sequence", "index", "idx", "i", "j", "k", "n", "offset", "cursor", "page", "depth", "nonce", "salt", "seed", "random", "timestamp", "ts", "now", "current_time", "requested_at", "sent_at", "created_at", "updated_at", "elapsed", "elapsed_ms", "duration", "duration_ms", "latency", "latency_ms", "request_id", "trace_id", "span_id", "correlation_id", "call_id", "tool_call_id", "idempotency_key"]
+    [
+        "attempt",
+        "attempts",
+        "attempt_no",
+        "retry",
+        "retries",
+        "retry_no",
+        "try",
+        "tries",
+        "try_no",
+        "count",
+        "counter",
+        "iteration",
+        "iterations",
+        "iter",
+        "round",
+        "turn",
+        "step",
+        "seq",
+        "sequence",
+        "index",
+        "idx",
+        "i",
+        "j",
+        "k",
+        "n",
+        "offset",
+        "cursor",
+        "page",
+        "depth",
+        "nonce",
+        "salt",
+        "seed",
+        "random",
+        "timestamp",
+        "ts",
+        "now",
+        "current_time",
+        "requested_at",
+        "sent_at",
+        "created_at",
+        "updated_at",
+        "elapsed",
+        "elapsed_ms",
+        "duration",
+        "duration_ms",
+        "latency",
+        "latency_ms",
+        "request_id",
+        "trace_id",
+        "span_id",
+        "correlation_id",
+        "call_id",
+        "tool_call_id",
+        "idempotency_key",
+    ]
 )
 """Keys whose values say which try this is, not what it works on."""
 
 _TRY_WORDS = frozenset({"attempt", "attempts", "retry", "retries", "iteration", "counter", "nonce"})
 
 ANSWERS = TRIES | frozenset(
-    ["id", "uuid", "guid", "date", "datetime", "time", "at", "number", "no", "nr", "num", "ticket", "reference", "etag", "revision", "version", "total_tokens", "input_tokens", "output_tokens", "prompt_tokens", "completion_tokens", "tokens", "cost", "cost_usd"]
+    [
+        "id",
+        "uuid",
+        "guid",
+        "date",
+        "datetime",
+        "time",
+        "at",
+        "number",
+        "no",
+        "nr",
+        "num",
+        "ticket",
+        "reference",
+        "etag",
+        "revision",
+        "version",
+        "total_tokens",
+        "input_tokens",
+        "output_tokens",
+        "prompt_tokens",
+        "completion_tokens",
+        "tokens",
+        "cost",
+        "cost_usd",
+    ]
 )
 """Keys whose values differ from answer to answer although the answer is the same."""
 
