@@ -119,12 +119,13 @@ lateral (select case when b.scope = 'run' then x.run_id end as run
            from agents_action x
           where {whose} and x.item = i.item and x.tool = i.tool and x.state <> 'denied'
             and x.created_at > greatest(%(now)s - b.window, b.reset_at)
-          limit {bound}) n
+          order by x.created_at desc limit {bound}) n
  where b.id = any(%(ids)s::uuid[])
  group by 1, 2, 3, 4
 """
 """How often each item was worked on before, for breakers that count that. One index probe an item, whatever the
-planner knows of the table; without the limit inside, it may choose to read all that the agent ever did."""
+planner knows of the table: a plan is made once and kept, and to one made while the table was empty all indexes cost the
+same. Only this one gives the order that is asked for; another would read all that the agent ever did."""
 
 _BOUND = "case when b.scope = 'run' then 10000 else ceil(b.limit + b.extra)::int + 1 end"
 ITEMS_OF_AGENT = _ITEMS.format(whose="x.agent_id = %(agent)s", bound=_BOUND)
@@ -228,7 +229,7 @@ def quoted(value: str) -> str:
 
 def text(value: str) -> str:
     """Text as COPY reads it."""
-    if not value or value.isprintable() and "\\" not in value:
+    if not value or (value.isprintable() and "\\" not in value):
         return value
     return (
         value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
