@@ -17,7 +17,7 @@ from agents.transitions import limit as limits
 from agents.transitions import policy as policies
 from people.models import Person, Team
 from tests.cast import Door
-from tests.test_approval_races import at_once
+from tests.test_races import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
