@@ -27,6 +27,8 @@ class Chart:
     until: str = "now"
     at: float | None = None
     is_stepped: bool = False
+    is_over: bool = False
+    """Whether the limit is crossed in the end: drawn in the colour of what is stopped."""
 
     @property
     def top(self) -> float:

@@ -163,6 +163,7 @@ def _with_course(gauge: Gauge, points: Sequence[tuple[float, float]]) -> Gauge:
         f"{breaker.get_condition_display()}: {gauge.reading} now; course since {since}",
         since=since,
         is_stepped=breaker.condition != Condition.SILENCE,
+        is_over=gauge.level == "over",
     )
     return Gauge(breaker, gauge.value, gauge.of, gauge.extra, gauge.would_have, gauge.volume, chart)
 

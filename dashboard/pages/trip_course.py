@@ -48,13 +48,14 @@ def chart(
         until="the trip",
         at=1.0,
         is_stepped=trip.condition != Condition.SILENCE,
+        is_over=True,
     )
 
 
 def course(trip: Trip, actions: Sequence[Action]) -> tuple[str, Points]:
     """Where it begins, in words, and its points."""
     until, window = trip.opened_at, trip.window or timedelta(0)
-    back = courses.span_of(window) if window else timedelta(hours=1)
+    back = min(courses.span_of(window), window * 3) if window else timedelta(hours=1)
     ago = f"{span(back.total_seconds())} before"
     match trip.condition:
         case Condition.LOOP:

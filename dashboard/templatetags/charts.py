@@ -77,7 +77,7 @@ def course(chart: Chart, kind: str = "small") -> SafeString | str:
     return format_html(
         '<svg class="course-chart" data-kind="{}" data-over="{}" viewBox="0 0 100 {}" preserveAspectRatio="none" '
         'role="img" aria-label="{}">{}</svg>',
-        kind, "yes" if _is_over(chart) else "no", DEEP, chart.title, format_html_join("", "{}", ((p,) for p in parts)),
+        kind, "yes" if chart.is_over else "no", DEEP, chart.title, format_html_join("", "{}", ((p,) for p in parts)),
     )  # fmt: skip
 
 
@@ -97,10 +97,6 @@ def _drawn(chart: Chart) -> Iterator[tuple[float, float]]:
 
 def _height(chart: Chart, value: float) -> float:
     return DEEP - 1 - value / chart.top * (DEEP - 3)
-
-
-def _is_over(chart: Chart) -> bool:
-    return chart.limit is not None and bool(chart.points) and chart.points[-1][1] >= chart.limit
 
 
 @register.simple_tag

@@ -252,7 +252,7 @@ def test_a_moving_sum_forgets_what_left_its_window() -> None:
 
 
 def test_a_course_says_in_words_what_it_draws() -> None:
-    chart = charts.Chart([(0, 0), (0.5, 4), (1, 6)], 5.0, 'Failures: "6" <of 5>', at=1.0)
+    chart = charts.Chart([(0, 0), (0.5, 4), (1, 6)], 5.0, 'Failures: "6" <of 5>', at=1.0, is_over=True)
 
     drawn = course(chart)
 
