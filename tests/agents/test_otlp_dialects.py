@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.otlp.content import LONGEST, digest_of
@@ -347,6 +347,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(arguments=st.dictionaries(st.text(max_size=6), json_values, max_size=4))
 def test_the_quick_digest_is_the_canonical_one(arguments: dict[str, Any]) -> None:
     text = json.dumps(arguments, ensure_ascii=False)
