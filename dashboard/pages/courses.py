@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import F, Sum
 from django.db.models.functions import Floor
 
-from agents.models import Action, ActionState, Agent, Breaker, Bucket, Condition, Run
+from agents.models import Account, Action, ActionState, Agent, Breaker, Bucket, Condition, Run
 from agents.models.breaker import Scope, Unit
 from agents.rules.breakers import loops
 
@@ -245,6 +245,19 @@ def _usual(reading: Reading) -> float:
     """The share of failures of the week before, which `drop` compares with."""
     held = reading.held
     return 100 * held.base / held.base_volume if held.base_volume else 0.0
+
+
+def so_far(account: Account, since: datetime, until: datetime) -> Points:
+    """What an account's owner came to in its period, hour by hour; in the first two hours, every ten seconds."""
+    grain = NARROW if until - since <= LONGEST_NARROW else WIDE
+    column = "tokens" if account.unit == "tokens" else "cost_usd"
+    slots = slots_of([account.owner], grain, since, until, [column])[account.owner, grain, column]
+    points = charts.sampled(
+        lambda at: slots.sum(at, at - since + timedelta(seconds=grain)),
+        until,
+        max(until - since, timedelta(seconds=1)),
+    )
+    return points if any(value for _, value in points) else []
 
 
 def rounds(steps: bytes, window_s: float, reset_at: datetime | None) -> Points:

@@ -117,25 +117,13 @@ def _rolling(
 
 
 def _of_budget(trip: Trip) -> tuple[str, Points]:
-    """What the period's account came to, hour by hour; of an hour, every ten seconds."""
     account = account_of(trip)
     if account is None:
         return "", []
     since = account.starts_at
     if account.ends_at is None:  # of a run: from its first action on
         since = trip.run.started_at if trip.run else trip.opened_at - timedelta(hours=1)
-    short = trip.opened_at - since <= courses.LONGEST_NARROW
-    grain = courses.NARROW if short else courses.WIDE
-    column = "tokens" if account.unit == "tokens" else "cost_usd"
-    slots = courses.slots_of([account.owner], grain, since, trip.opened_at, [column])
-    counted = slots[account.owner, grain, column]
-    whole = max(trip.opened_at - since, timedelta(seconds=1))
-
-    def so_far(at: datetime) -> float:
-        return counted.sum(at, at - since + timedelta(seconds=grain))
-
-    points = charts.sampled(so_far, trip.opened_at, whole)
-    return "the period began", points if any(value for _, value in points) else []
+    return "the period began", courses.so_far(account, since, trip.opened_at)
 
 
 def owner_of(trip: Trip, scope: str) -> UUID:

@@ -11,6 +11,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from dashboard.pages import courses
+from dashboard.pages.budgets import Bar
 from dashboard.pages.charts import Chart
 
 register = template.Library()
@@ -79,6 +81,17 @@ def course(chart: Chart, kind: str = "small") -> SafeString | str:
         'role="img" aria-label="{}">{}</svg>',
         kind, "yes" if chart.is_over else "no", DEEP, chart.title, format_html_join("", "{}", ((p,) for p in parts)),
     )  # fmt: skip
+
+
+@register.simple_tag
+def budget_course(bar: Bar) -> SafeString | str:
+    """How the present period's spending grew, against the budget. Nothing before anything was spent."""
+    account, now = bar.account, timezone.now()
+    if account is None or account.ends_at is None:
+        return ""
+    points = courses.so_far(account, account.starts_at, min(now, account.ends_at))
+    title = f"{bar.budget.name}: {bar.title}; course since the period began"
+    return course(Chart(points, float(bar.room), title, is_stepped=True, is_over=bar.is_over))
 
 
 DEEP = 40

@@ -78,6 +78,9 @@ def agent(request: Asked, pk: UUID) -> HttpResponse:
             return render(request, "agent.html#standing", _standing(request, found))
         case "gauges":
             return render(request, "agent.html#gauges", _gauges(request, found))
+        case "budgets":
+            context = {"agent": found, "budgets": budgets.of_agent(found)}
+            return render(request, "agent.html#budgets", context)
         case "runs":
             context = {"agent": found, "runs": pages.newest_runs(found)}
             return render(request, "agent.html#runs", context)

@@ -13,7 +13,19 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from agents.models import Action, Agent, Breaker, BreakerState, Bucket, Condition, Run, Streak, Trip
+from agents.models import (
+    Account,
+    Action,
+    Agent,
+    Breaker,
+    BreakerState,
+    Bucket,
+    Budget,
+    Condition,
+    Run,
+    Streak,
+    Trip,
+)
 from agents.models.breaker import Scope, Unit
 from agents.rules.breakers import Gauge as Held
 from agents.rules.breakers import loops, shown
@@ -235,6 +247,28 @@ def test_states_are_said_in_words(scout: Agent, ada: Person) -> None:
     assert "\u202e" not in page
 
 
+def test_budgets_that_watch_it_are_drawn_and_read_again(scout: Agent, ada: Person) -> None:
+    now = timezone.now()
+    budget = Budget.objects.create(
+        team=scout.team, name="Day\u202e", scope="agent", period="day", limit=Decimal(10)
+    )
+    since = now - 5 * HOUR
+    Account.objects.create(
+        budget=budget, owner=scout.pk, starts_at=since, ends_at=now + HOUR, unit="usd", spent=6
+    )
+    for back in (4, 2, 0):
+        counted(scout.pk, now - back * HOUR, 3600, cost_usd=Decimal(2))
+
+    page = sign_in(ada).get(f"/agents/{scout.pk}/?region=budgets").content.decode()
+
+    drawn = re.search(r'<svg class="course-chart".*?</svg>', page, re.DOTALL)
+    assert drawn
+    assert "$6.00 spent" in drawn[0]
+    assert "$4.00 left of $10.00" in drawn[0]
+    heights = [float(y) for y in re.findall(r",([\d.]+)", drawn[0].partition("polyline")[2])]
+    assert heights == sorted(heights, reverse=True), "what was spent only grows"
+
+
 # -- courses ---------------------------------------------------------------------------------------
 
 
@@ -252,7 +286,9 @@ def test_a_moving_sum_forgets_what_left_its_window() -> None:
 
 
 def test_a_course_says_in_words_what_it_draws() -> None:
-    chart = charts.Chart([(0, 0), (0.5, 4), (1, 6)], 5.0, 'Failures: "6" <of 5>', at=1.0, is_over=True)
+    chart = charts.Chart(
+        [(0, 0), (0.5, 4), (1, 6)], 5.0, 'Failures: "6" <of 5>', at=1.0, is_over=True
+    )
 
     drawn = course(chart)
 
@@ -270,7 +306,10 @@ def test_a_course_says_in_words_what_it_draws() -> None:
 def everything(scout: Agent, support: Team) -> None:
     """All twelve conditions, some of the team, some of runs."""
     Breaker.objects.all().delete()
-    needs = {Condition.SPEND: {"unit": "usd", "window": HOUR}, Condition.SLOW: {"threshold": 5}}
+    needs: dict[Condition, dict[str, Any]] = {
+        Condition.SPEND: {"unit": "usd", "window": HOUR},
+        Condition.SLOW: {"threshold": 5},
+    }
     for condition in Condition:
         watch(scout, condition, **needs.get(condition, {}))
     for condition in (Condition.REPEATS, Condition.ERRORS):
