@@ -294,16 +294,23 @@ def write_denial(counted: Counted) -> str:
 
 WRITE_CLAIM = f"""
 with written as (
-    update agents_action set state = 'executing', claim_id = %(claim_id)s, claimed_at = %(now)s,
+    update agents_action x set state = 'executing', claim_id = %(claim_id)s, claimed_at = %(now)s,
            lease_until = %(lease_until)s, expires_at = case when decision = '' then null else expires_at end
-     where id = %(action)s
-    returning agents_action_json(agents_action)::text as action_json),
+     where x.id = %(action)s and (x.state <> 'allowed' or not exists (
+           select 1 from agents_account k join agents_budget b on b.id = k.budget_id
+            where k.id = any(x.accounts)
+              and (k.reserved + k.spent > b.limit + k.raised
+                   or k.reserved + k.spent >= b.limit + k.raised
+                      + case k.unit when 'tokens' then x.estimated_tokens else x.estimated_cost_usd end)))
+    returning agents_action_json(x)::text as action_json),
 seen as (
     update agents_run set seen_at = %(now)s
      where id = %(run)s and (seen_at is null or seen_at < %(now)s - interval '5 s')),
 entry as ({_ENTRY})
-select action_json from written
+select coalesce((select action_json from written), agents_step_aside()) as action_json
 """
+"""What was let through while there was room is not begun when its budget is used up without it: who reserves
+nothing could keep any number of such. A person's yes stands."""
 
 HEARTBEAT = """
 with caller as (

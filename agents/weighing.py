@@ -284,7 +284,8 @@ def weigh_claim(
 ) -> dict[str, Any] | None:
     """Parameters of WRITE_CLAIM, or None when this very claim was answered before.
 
-    Everything is checked again: stops, policy where it changed, the approval's validity and what it binds.
+    Everything is checked again: stops, probation, policy where it changed, the approval's validity and what it
+    binds. `probe` is a breaker of which it has to be a probe first; whether there is room left, WRITE_CLAIM sees.
     """
     if row.state == "executing":
         if request.claim_id and request.claim_id == row.claim_id:
@@ -294,7 +295,8 @@ def weigh_claim(
         raise Conflict(LAPSED, code="reservation_lapsed")
     if row.state not in ("allowed", "approved"):
         raise Conflict(f"This action is {row.state}.", code="not_claimable")
-    if stopped := judge_state(agent_facts(row)):
+    facts = agent_facts(row)
+    if stopped := judge_state(facts):
         raise Conflict(stopped.reason or "Paused.", code=stopped.code)
     if row.judged_by != policies.version:
         check_policy(row, policies.judge(stored_case(row, working)))
@@ -311,9 +313,25 @@ def weigh_claim(
         "entry_kind": "action.executing",
         "summary": row.tool,
         "data": encode({"tool": row.tool, "was": row.state}).decode(),
+        "probe": probe_needed(facts.breakers, row),
     }
 
 
+def probe_needed(breakers: list[BreakerFacts], row: Row) -> BreakerFacts | None:
+    """The breaker on probation whose probe this has to become first. What a person allowed needs none."""
+    halves = [b for b in breakers if b.state == "half_open"]
+    if row.state != "allowed" or not halves:
+        return None
+    leased = str(row.probe_of), row.probe_generation
+    return None if any((b.id, b.generation) == leased for b in halves) else halves[0]
+
+
+NO_ROOM = "WF001"
+"""What `agents_step_aside` raises."""
+USED_UP = (
+    "It was allowed, but not begun before its budget was used up. "
+    "Propose it again under another call id."
+)
 LAPSED = (
     "It was allowed, but not begun in time: what was reserved for it went back to the budget. "
     "Propose it again under another call id."

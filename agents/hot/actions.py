@@ -11,7 +11,7 @@ import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 
 from audit.bell import hub
-from audit.errors import NotFound
+from audit.errors import Conflict, NotFound
 
 from .. import policies, prices
 from .. import statements as sql
@@ -21,7 +21,9 @@ from ..rules.prices import PriceBook
 from ..shapes import Claim, Proposed, Settle
 from ..transitions import action as verbs
 from ..weighing import (
+    NO_ROOM,
     REPLAYED,
+    USED_UP,
     Seen,
     Settlement,
     Unauthorized,
@@ -37,10 +39,6 @@ from .pool import first, in_django, one, pool, transaction
 _compiling = ThreadPoolExecutor(1, "compile")
 """A thousand rules take a fifth of a second: others go on meanwhile. Never in the threads that ordinary verbs
 run in: all of those may be waiting for the very agent that is locked while its policy is compiled."""
-
-
-NO_ROOM = "WF001"
-"""What `agents_step_aside` raises."""
 
 
 async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement, bytes]:
@@ -96,14 +94,23 @@ async def policies_of(conn: AsyncConnection[Any], row: Any) -> tuple[Policies, b
 
 
 async def claim(key: bytes, action: UUID, request: Claim) -> bytes:
-    """Take the action for execution, once."""
-    async with transaction() as conn:
-        row = checked_action(await first(conn, sql.ACTION_FACTS, {"key": key, "action": action}))
-        params = weigh_claim(row, action, request, *await policies_of(conn, row))
-        if params is None:
-            answer = await conn.execute(sql.ACTION_JSON, {"action": action})
-        else:
-            answer = await conn.execute(sql.WRITE_CLAIM, params)
+    """Take the action for execution, once; what has to become a probe first goes to the ordinary verb."""
+    try:
+        async with transaction() as conn:
+            row = checked_action(
+                await first(conn, sql.ACTION_FACTS, {"key": key, "action": action})
+            )
+            params = weigh_claim(row, action, request, *await policies_of(conn, row))
+            if params is None:
+                answer = await conn.execute(sql.ACTION_JSON, {"action": action})
+            elif params["probe"] is None:
+                answer = await conn.execute(sql.WRITE_CLAIM, params)
+    except psycopg.DatabaseError as error:
+        if error.sqlstate != NO_ROOM:
+            raise
+        raise Conflict(USED_UP, code="budget") from None
+    if params is not None and params["probe"] is not None:
+        return await in_django(verbs.claim, key, action, request)
     told = await text(answer)
     if params is not None:
         hub.ring_soon(

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from audit.bell import ring
@@ -26,9 +26,12 @@ from ..models.action import Decision
 from ..policies import Policies
 from ..rules.admission import Judgement, out_of_probes
 from ..rules.digest import NotCanonical, approval_digest
+from ..rules.facts import BreakerFacts
 from ..shapes import Claim, Proposed, Settle
 from ..weighing import (
+    NO_ROOM,
     REPLAYED,
+    USED_UP,
     Seen,
     Weighed,
     admission_answer,
@@ -137,7 +140,14 @@ def claim(key: bytes, action_id: UUID, request: Claim) -> bytes:
     params = weigh_claim(row, action_id, request, *policies_of(row))
     if params is None:
         return bytes(first(sql.ACTION_JSON, action=action_id)[0], "utf-8")
-    told = first(sql.WRITE_CLAIM, **params)[0]
+    if params["probe"] is not None:
+        become_probe(action_id, params["probe"])
+    try:
+        told = first(sql.WRITE_CLAIM, **params)[0]
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", "") != NO_ROOM:
+            raise
+        raise Conflict(USED_UP, code="budget") from None
     ring(
         f"run.{row.run_id}",
         f"agent.{row.agent_id}",
@@ -146,6 +156,15 @@ def claim(key: bytes, action_id: UUID, request: Claim) -> bytes:
         f"hold.{action_id}",
     )
     return bytes(told, "utf-8")
+
+
+def become_probe(action: UUID, breaker: BreakerFacts) -> None:
+    """It was allowed before probation began, and is begun in it. Raises Conflict when all probes are out."""
+    if not probation.lease_probe(breaker):
+        raise Conflict(out_of_probes(breaker).reason, code="probation")
+    Action.objects.filter(pk=action).update(
+        probe_of=breaker.id, probe_generation=breaker.generation
+    )
 
 
 @together.whole_team

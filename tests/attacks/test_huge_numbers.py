@@ -90,7 +90,7 @@ class TestTokens:
 
         assert told["admission"] == "retry_later"
         assert state(scout) == "paused"
-        assert Trip.objects.get().value > MOST_TOKENS - 1
+        assert (Trip.objects.get().value or 0) >= MOST_TOKENS
 
 
 @pytest.mark.django_db(transaction=True)

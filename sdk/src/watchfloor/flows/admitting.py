@@ -39,6 +39,9 @@ T = TypeVar("T")
 REMEMBERED = "rejected_before"
 """A person rejected the same request a while ago; it is answered with their words."""
 
+PROBATION_S = 2.0
+"""Until somebody else's probe may have come back."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -155,6 +158,8 @@ def ready(core: Core, run: RunState, action: Action, claim: Claim) -> Flow[Actio
             run.heard((yield from ask(core, protocol.control(action.run_id))))
             yield from unpaused(core, run)
             yield Sleep(0.05, run.cancelled)
+        elif refused.code == "probation":
+            yield Sleep(PROBATION_S * (1.0 + random.random() / 4), run.cancelled)
         action = yield from _not_claimed(core, action, refused)
 
 
@@ -168,7 +173,7 @@ def _not_claimed(core: Core, action: Action, refused: Conflict) -> Flow[Action]:
     now = yield from ask(core, protocol.action(action.id))
     if refused.code == "not_claimable" and now.state == action.state:
         raise Denied(refused.code, refused.detail, now) from refused
-    if refused.code not in ("paused", "already_claimed", "not_claimable"):
+    if refused.code not in ("paused", "probation", "already_claimed", "not_claimable"):
         raise refused
     return now
 
