@@ -48,9 +48,9 @@ def write(reports: Iterable[Report], now: datetime, notes: Sequence[Note] = ()) 
     charged = charge(reports, now) if budgets.fetchone() else Charged({}, {}, frozenset())
     ids = copy(reports, charged.accounts)
     with together():
+        keep_habits(watched)  # before windows, as settlements do: a team shares both
         count(watched)
         sum_up(reports, now)
-        keep_habits(watched)
         record_all([*notes, *entries(reports, ids)])
     for seen, of_report in zip(watched, ids, strict=True):
         open_breakers(seen, of_report, now)
