@@ -92,6 +92,9 @@ def stop_team(
 ) -> Trip:
     """Pause every active agent of the team, all of them locked; returns the stop of the one that did it."""
     agents = Agent.objects.filter(team=offender.team_id, state=AgentState.ACTIVE)
+    found = evidence | {"offender": {"id": str(offender.pk), "name": offender.name}}
+    # What it was about to do may be long, and is not copied for each of hundreds while all of them are locked.
+    proposal = found.pop("proposal", None)
     made = stopping.stop_all(
         list(agents.select_related("team").order_by("pk")),
         group=new_id(),
@@ -100,6 +103,10 @@ def stop_team(
         breaker=breaker,
         value=value,
         limit=limit,
-        evidence=evidence | {"offender": {"id": str(offender.pk), "name": offender.name}},
+        evidence=found,
     )
-    return next(one for one in made if one.agent_id == offender.pk)
+    mine = next(one for one in made if one.agent_id == offender.pk)
+    if proposal is not None:
+        mine.evidence = mine.evidence | {"proposal": proposal}
+        mine.save(update_fields=["evidence"])
+    return mine
