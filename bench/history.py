@@ -22,9 +22,9 @@ with new as (
         policy_version, rule, on_behalf_of, state, gated, code, state_reason, reason, currency, estimated_tokens,
         estimated_cost_usd, input_tokens, output_tokens, cost_usd, cost_source, model, result, trace_url, is_malformed,
         accounts, claim_id, decision, message, decided_by, created_at, claimed_at, settled_at)
-    select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text || %(run)s), 1, 3)
-            || '8' || substr(md5(%(run)s || n), 1, 15))::uuid,
-           %(agent)s, %(run)s, 'old-' || n, 'tool', 'search', 'mail:' || n %% 500, 'mail:' || n %% 500, '', 1, '',
+    select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text || %(run)s::text), 1, 3)
+            || '8' || substr(md5(%(run)s::text || n), 1, 15))::uuid,
+           %(agent)s::uuid, %(run)s::uuid, 'old-' || n, 'tool', 'search', 'mail:' || n %% 500, 'mail:' || n %% 500, '', 1, '',
            '{"query": "where is my card", "limit": 10}', sha256(n::text::bytea), '0.1', '', '', 'succeeded', true, '',
            '', '', '', 300, 0.002, 200, 100, 0.0001, 'reported', 'm', '{"hits": 3}', '', false, '{}', 'c', '', '', '',
            at, at, at
@@ -32,7 +32,7 @@ with new as (
               from generate_series(%(from)s, %(to)s - 1) n) old
     returning created_at)
 insert into agents_bucket as k (owner, width, slot, actions, finished, failures, slow, unusual, tokens, cost_usd)
-select %(agent)s, w, floor(extract(epoch from created_at) / w)::int, count(*), count(*), 0, 0, 0, count(*) * 300,
+select %(agent)s::uuid, w, floor(extract(epoch from created_at) / w)::int, count(*), count(*), 0, 0, 0, count(*) * 300,
        count(*) * 0.0001
   from new, (values (10), (3600)) widths (w) group by 2, 3
     on conflict (owner, width, slot) do update set actions = k.actions + excluded.actions,
