@@ -28,7 +28,7 @@ select b.id as breaker, a.id as agent, null::uuid as run
              where (o.id = b.agent_id or b.agent_id is null and o.team_id = b.team_id)
                and r.id >= agents_first_id(%(now)s - b.window - interval '1 minute')
                and r.started_at > %(now)s - b.window
-             limit ceil(b.limit)::int) started) < b.limit
+             limit least(ceil(b.limit), 1e9)::int) started) < b.limit
    and (%(agent)s::uuid is null or a.id = %(agent)s and b.id = %(breaker)s)
    and %(run)s::uuid is null
  order by b.id limit %(most)s

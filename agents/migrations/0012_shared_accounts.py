@@ -1,10 +1,6 @@
 """Accounts may be read without a lock: who shares a budget does not wait while another thinks."""
 
-from pathlib import Path
-
 from django.db import migrations
-
-FACTS = Path(__file__).parent.parent / "sql" / "facts.sql"
 
 DROP = """
 drop function if exists agents_action_facts, agents_admission_facts, agents_action_json,
@@ -18,7 +14,5 @@ class Migration(migrations.Migration):
     dependencies = [("agents", "0011_conditions")]
 
     operations = [
-        # Functions take rows of the tables: whoever changes a table makes them again.
         migrations.RunSQL(DROP, migrations.RunSQL.noop),
-        migrations.RunSQL(FACTS.read_text(), DROP),
     ]

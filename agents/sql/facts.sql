@@ -29,14 +29,14 @@ begin
                 select 1 from agents_agent a join agents_action x on x.agent_id = a.id
                 where a.team_id = b.team_id and x.item = p_item and x.created_at > since
                   and x.tool = p_tool and x.state <> 'denied'
-                limit ceil(b.limit + b.extra)::int + 1) recent;
+                limit least(ceil(b.limit + b.extra), 1e9)::int + 1) recent;
         else
             select count(*) into value from (
                 select 1 from agents_action x
                 where x.agent_id = p_agent and x.item = p_item and x.created_at > since
                   and x.tool = p_tool and x.state <> 'denied'
                   and (b.scope = 'agent' or x.run_id = p_run)
-                limit ceil(b.limit + b.extra)::int + 1) recent;
+                limit least(ceil(b.limit + b.extra), 1e9)::int + 1) recent;
         end if;
         return;
     when 'loop' then
@@ -53,13 +53,13 @@ begin
                 select 1 from agents_agent a join agents_run r on r.agent_id = a.id
                 where a.team_id = b.team_id and r.id >= agents_first_id(since - interval '1 minute')
                   and r.started_at > since
-                limit ceil(b.limit + b.extra)::int + 1) recent;
+                limit least(ceil(b.limit + b.extra), 1e9)::int + 1) recent;
         else
             select count(*) into value from (
                 select 1 from agents_run r
                 where r.agent_id = p_agent and r.id >= agents_first_id(since - interval '1 minute')
                   and r.started_at > since
-                limit ceil(b.limit + b.extra)::int + 1) recent;
+                limit least(ceil(b.limit + b.extra), 1e9)::int + 1) recent;
         end if;
         return;
     when 'silence' then
