@@ -13,7 +13,7 @@ WATCHING: tuple[dict[str, Any], ...] = (
     {
         "condition": Condition.LOOP,
         "scope": Scope.RUN,
-        "limit": Decimal(5),
+        "limit": Decimal(6),
         "window": timedelta(minutes=4),
     },
     {"condition": Condition.ERRORS, "limit": Decimal(10), "window": timedelta(minutes=5)},

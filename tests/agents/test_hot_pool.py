@@ -31,11 +31,13 @@ def within(*work: Callable[[AsyncConnection[Any]], Awaitable[None]]) -> list[Bas
     """Each piece of work in a transaction of its own, all on one pool; what each raised."""
 
     async def every() -> list[BaseException | None]:
+        of_the_server = pool._pool  # that of the tests' server, in a loop of its own
         await pool.startup()
         try:
             return [await one(piece) for piece in work]
         finally:
             await pool.shutdown()
+            pool._pool = of_the_server
 
     async def one(piece: Callable[[AsyncConnection[Any]], Awaitable[None]]) -> BaseException | None:
         try:

@@ -164,10 +164,10 @@ def test_a_looping_agent_that_costs_money(
     page = look(ada, waiting_hold("trip").get_absolute_url())
 
     main = page.locator("main")
-    expect(main).to_contain_text("It goes in circles: the same 2 steps 5 times in a row")
-    expect(main).to_contain_text("$2.50")
+    expect(main).to_contain_text("It goes in circles: the same 2 steps 6 times in a row")
+    expect(main).to_contain_text("$3.00")
     page.keyboard.press("r")
-    page.get_by_label("Why", exact=True).fill("It found nothing five times.")
+    page.get_by_label("Why", exact=True).fill("It found nothing six times.")
     page.get_by_role("button", name=re.compile("^Terminate 1 run")).click()
     expect(standing(page)).to_contain_text("ada terminated")
 
