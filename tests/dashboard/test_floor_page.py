@@ -130,13 +130,30 @@ def test_the_floor_costs_the_same_for_many_agents(
     for n in range(30):
         agents.create(f"agent {n}", team=support, by="test")
 
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(22):
         page = lead.get("/").content.decode()
 
     assert "All 30 agents" in page
 
 
-@pytest.mark.parametrize("region", ["summary", "needs", "fleet", "hour", "ticker"])
+def test_the_line_of_breakers_counts_every_state_and_those_of_teams(
+    lead: Client, scout: Agent, support: Team
+) -> None:
+    Breaker.objects.all().delete()
+    states = ("closed", "open", "forced_open", "shadow", "shadow", "disabled")
+    for minutes, state in enumerate(states, 1):
+        watching = {"window": timedelta(minutes=minutes), "state": state, "limit": 5}
+        Breaker.objects.create(agent=scout, condition="errors", **watching)
+    window = timedelta(minutes=9)
+    Breaker.objects.create(team=support, scope="team", condition="loop", limit=5, window=window)
+
+    page = lead.get("/?region=fleet").content.decode()
+
+    told = ["1 open", "1 forced open", "2 breakers closed", "2 in shadow", "1 disabled"]
+    assert [words for words in [*told, "1 of these watches a team"] if words not in page] == []
+
+
+@pytest.mark.parametrize("region", ["summary", "needs", "fleet", "hour", "ticker", "stops"])
 def test_regions_read_themselves_alone(lead: Client, scout: Agent, region: str) -> None:
     part = lead.get(f"/?region={region}").content.decode()
 
