@@ -138,7 +138,6 @@ def test_a_looping_agent_that_costs_money(
     aside: Callable[..., Future[Any]],  # noqa: F811
 ) -> None:
     scout, key = agents.create("scout", team=support, by="test")
-    Breaker.objects.filter(agent=scout, condition=Condition.LOOP).update(limit=5)
     asked = count(1)
 
     def think(question: str, attempt: int) -> dict[str, Any]:
