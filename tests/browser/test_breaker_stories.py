@@ -148,7 +148,7 @@ def test_a_looping_agent_that_costs_money(
 
     def research() -> None:
         """Every step succeeds, and each says which attempt it is: only that changes."""
-        dollar = Usage(input_tokens=900, output_tokens=100, cost_usd=Decimal("0.50"))
+        dollar = Usage(input_tokens=900, output_tokens=100, cost_usd=Decimal("0.75"))
         with Client(live, key) as client, client.run("research", watch=False) as run:
             for attempt in range(1, 100):
                 run.step(
@@ -165,7 +165,7 @@ def test_a_looping_agent_that_costs_money(
 
     main = page.locator("main")
     expect(main).to_contain_text("It goes in circles: the same 2 steps 6 times in a row")
-    expect(main).to_contain_text("$3.00")
+    expect(main).to_contain_text("$4.50")
     page.keyboard.press("r")
     page.get_by_label("Why", exact=True).fill("It found nothing six times.")
     page.get_by_role("button", name=re.compile("^Terminate 1 run")).click()
@@ -178,8 +178,8 @@ def test_a_looping_agent_that_costs_money(
     assert (trip.condition, trip.run_id) == (Condition.LOOP, Run.objects.get().pk)
     assert (scout.state, Run.objects.get().state) == ("active", "terminated")
     assert set(Action.objects.values_list("state", flat=True)) == {"succeeded"}
-    assert Action.objects.count() == 10
-    assert (len(trip.evidence["actions"]), trip.evidence["cost_usd"]) == (10, "2.500000")
+    assert Action.objects.count() == 12
+    assert (len(trip.evidence["actions"]), trip.evidence["cost_usd"]) == (12, "4.500000")
     assert Hold.objects.get().decision == "terminated"
     assert (
         Breaker.objects.filter(agent=scout, condition=Condition.LOOP, run=None).get().scope
