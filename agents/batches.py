@@ -127,7 +127,9 @@ lateral (select case when b.scope = 'run' then x.run_id end as run
 planner knows of the table: a plan is made once and kept, and to one made while the table was empty all indexes cost the
 same. Only this one gives the order that is asked for; another would read all that the agent ever did."""
 
-_BOUND = "case when b.scope = 'run' then 10000 else least(ceil(b.limit + b.extra), 1e9)::int + 1 end"
+_BOUND = (
+    "case when b.scope = 'run' then 10000 else least(ceil(b.limit + b.extra), 1e9)::int + 1 end"
+)
 ITEMS_OF_AGENT = _ITEMS.format(whose="x.agent_id = %(agent)s", bound=_BOUND)
 ITEMS_OF_TEAM = _ITEMS.format(
     whose="x.agent_id in (select a.id from agents_agent a where a.team_id = %(team)s)", bound=_BOUND

@@ -6,7 +6,7 @@ answers for their own people.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 
@@ -88,5 +88,5 @@ def refusal(permission: Permission) -> str:
     return f"{WORDS[permission]} takes {'a ' if named[0] == 'lead' else ''}{_either(named)} of {where}."
 
 
-def _either(words: list[str]) -> str:
+def _either(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

@@ -91,10 +91,12 @@ def test_a_heartbeat_that_is_not_heard_costs_nothing(server: Server, beats: Beat
 
 def test_async_runs_beat_as_well(server: Server, beats: Beats) -> None:
     async def nightly() -> None:
-        async with AsyncClient(server.url, "wf_x") as client:
-            async with client.run("nightly", heartbeat=0.01, watch=False) as run:
-                await asyncio.to_thread(beats.wait, 3)
-                await run.heartbeat()
+        async with (
+            AsyncClient(server.url, "wf_x") as client,
+            client.run("nightly", heartbeat=0.01, watch=False) as run,
+        ):
+            await asyncio.to_thread(beats.wait, 3)
+            await run.heartbeat()
 
     asyncio.run(nightly())
 

@@ -88,7 +88,7 @@ def test_which_price_counts(model: str, team: UUID | None, days: int, dollars: i
         ({"input_tokens": 10**12, "output_tokens": 10**12}, "20000000"),
     ],
 )
-def test_cached_tokens_are_part_of_the_input(tokens: dict[str, int], dollars: str) -> None:
+def test_cached_tokens_are_part_of_the_input(tokens: dict[str, Any], dollars: str) -> None:
     book = PriceBook([row(1, "m", "5", output="15", cached_input="1", cache_write="6.25")])
 
     assert book.price("m", **tokens, at=THEN) == Decimal(dollars)
@@ -113,7 +113,7 @@ def test_without_prices_of_their_own_cached_tokens_cost_as_others() -> None:
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_words(more: dict[str, Any], why: str) -> None:
-    given = {"name": "m", "input": Decimal(1), "output": Decimal(1)} | more
+    given: dict[str, Any] = {"name": "m", "input": Decimal(1), "output": Decimal(1)} | more
 
     with pytest.raises(Invalid, match=why):
         checked(PriceSetting(**given))
