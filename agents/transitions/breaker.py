@@ -120,6 +120,7 @@ def disable(breaker: Breaker, *, by: Person, reason: str, until: datetime | None
 def enable(breaker: Breaker, *, by: Person, reason: str = "") -> Breaker:
     """Watch again; what happened meanwhile does not count."""
     breaker = locked_for(breaker, by)
+    reason = said(Permission.CHANGE_BREAKER, reason)
     move(breaker, "enable")
     return changed(breaker, by, "breaker.enabled", reason)
 
@@ -150,6 +151,7 @@ def shadow(breaker: Breaker, *, by: Person, reason: str = "") -> Breaker:
 def grant(breaker: Breaker, *, by: Person, extra: Decimal, reason: str = "") -> Breaker:
     """Raise its limit once: by so much, until the window has passed or it trips."""
     breaker = locked_for(breaker, by, Permission.RAISE_LIMIT)
+    reason = said(Permission.RAISE_LIMIT, reason)
     after(breaker, "grant")
     probation.grant(breaker, extra, timezone.now())
     breaker.save(update_fields=["extra", "extra_until"])

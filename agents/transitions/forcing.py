@@ -50,6 +50,7 @@ def force(breaker: Breaker, *, by: Person, reason: str) -> Breaker:
 def release(breaker: Breaker, *, by: Person, reason: str = "") -> Breaker:
     """Keep it open no longer. What it paused waits for an answer; where nothing does, it watches again."""
     check(Permission.FORCE, by, breaker.owner_team_id)
+    reason = said(Permission.RESUME, reason)  # to let go takes none
     breaker = locked(breaker)
     if states.after(breaker.state, "release") is None:
         raise Conflict("Nobody keeps this breaker open.")

@@ -112,6 +112,7 @@ def decide(
     data: dict[str, Any] | None = None,
 ) -> Hold:
     """Close with a decision, and write it down."""
+    note = note.replace("\0", "")
     if len(note) > LONGEST_NOTE:
         raise Invalid(f"A note may have {LONGEST_NOTE:,} characters.")
     hold.state, hold.decision = HoldState.DECIDED, decision
