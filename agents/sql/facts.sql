@@ -18,6 +18,10 @@ declare
     reset_slot int;
 begin
     value := 0; volume := 0; base := 0; base_volume := 0;
+    -- A proposal (it has an item) is judged by these alone; what the others hold is read with its outcome.
+    if p_item is not null and b.condition not in ('repeats', 'spend', 'unusual') then
+        return;
+    end if;
     case b.condition
     when 'repeats' then
         if p_item is null then
