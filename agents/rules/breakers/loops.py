@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .normal import asked, told
+from .normal import asked, question, told
 
 WIDTH = 8
 """Bytes of one fingerprint."""
@@ -40,7 +40,7 @@ def fingerprint(*, tool: str, subject: str, arguments: Any, result: Any) -> byte
     """
     wanted = asked(arguments)
     came = told(result) if subject or wanted else asked(result)
-    return blake2b(_encode([tool, subject, wanted, came]), digest_size=WIDTH).digest()
+    return blake2b(_encode([tool, question(subject), wanted, came]), digest_size=WIDTH).digest()
 
 
 def append(ring: bytes, step: bytes, at: datetime | None = None) -> bytes:
