@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
 from audit.record import record
+from audit.trips import one_trip
 
 from .. import signals
 from ..models import Agent, Breaker, Run, Trip
@@ -20,7 +22,12 @@ ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('watchfloor.fleet'))"
 other. Taken last, beside the agent's and the run's lock, by whoever takes nothing else but rows of their own."""
 
 COUNTED = """
-select t.name, s.stopped_in_team, a.active_in_team, s.stopped, a.active
+select t.name, s.stopped_in_team, a.active_in_team, s.stopped, a.active,
+       exists (select 1 from agents_trip x
+                where x.agent_id = %(agent)s
+                  and x.id >= agents_first_id(%(since)s) and x.opened_at > %(since)s
+                  and x.breaker_id is not null and x.by = '' and x."group" is null
+                  and not x.is_shadow) as counts_already
   from people_team t,
        (select count(distinct x.agent_id) as stopped,
                count(distinct x.agent_id) filter (where g.team_id = %(team)s) as stopped_in_team
@@ -47,18 +54,12 @@ of whole teams were meant, and do not count."""
 def is_guarded(agent: Agent, at: datetime) -> tuple[str, Fleet] | None:
     """Why this agent is not to be paused, and whose fleet it is: its team's, else the house's."""
     share = settings.WATCHFLOOR_FLEET_SHARE
-    with connection.cursor() as cursor:
-        cursor.execute(ONE_AT_A_TIME)
-        cursor.execute(COUNTED, {"team": agent.team_id, "agent": agent.pk, "since": at - WITHIN})
-        name, stopped_in_team, active_in_team, stopped, active = cursor.fetchone()
-    if Trip.objects.filter(
-        agent=agent,
-        opened_at__gt=at - WITHIN,
-        breaker__isnull=False,
-        by="",
-        group=None,
-        is_shadow=False,
-    ).exists():  # it counts already, and is no further one
+    asked: dict[str, Any] = {"team": agent.team_id, "agent": agent.pk, "since": at - WITHIN}
+    with one_trip(), connection.cursor() as lock, connection.cursor() as counted:
+        lock.execute(ONE_AT_A_TIME)
+        counted.execute(COUNTED, asked)  # sees what was there when the lock was given, not before
+        name, stopped_in_team, active_in_team, stopped, active, counts = counted.fetchone()
+    if counts:  # and is no further one
         return None
     for fleet in (
         Fleet(name, stopped_in_team, active_in_team),

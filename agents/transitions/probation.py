@@ -12,6 +12,7 @@ from django.utils import timezone
 from audit.bell import ring
 from audit.errors import Invalid
 from audit.record import Recordable, record
+from audit.written import update
 
 from ..evidence import evidence_of
 from ..models import (
@@ -43,6 +44,13 @@ WHOLE_RUN = timedelta(days=365)
 """Until when something is granted where the window is the whole run."""
 LONGEST_NARROW = timedelta(hours=2)
 """Windows over this are sums of whole hours; as in `sql/facts.sql`."""
+
+
+OPENED = (
+    *("state", "generation", "opened_at", "probation_until", "disabled_until", "reopenings"),
+    *("extra", "extra_until"),
+)
+"""What changes when a breaker opens."""
 
 
 def begin(
@@ -95,7 +103,7 @@ def open_up(breaker: Breaker, at: datetime, *, again: bool) -> None:
     breaker.probation_until = breaker.disabled_until = None
     breaker.reopenings += again
     grant(breaker, None, at)
-    breaker.save()
+    update(breaker, *OPENED)
 
 
 def forget(breaker: Breaker, now: datetime, run_id: UUID | None = None) -> None:

@@ -14,6 +14,8 @@ from django.utils import timezone
 from audit.bell import ring
 from audit.errors import Conflict
 from audit.record import Note, record, record_all
+from audit.trips import one_trip
+from audit.written import insert, update
 
 from .. import signals
 from ..models import Action, Agent, AgentState, Breaker, Budget, Run, RunState, Trip
@@ -38,9 +40,8 @@ def stop(
     paused.state = RunState.PAUSED if run else AgentState.PAUSED
     paused.state_reason = reason
     paused.control_version += 1
-    paused.save(update_fields=["state", "state_reason", "control_version"])
     cause: Breaker | Budget | None = breaker or budget
-    made = Trip.objects.create(
+    made = Trip(
         agent=agent,
         run=run,
         breaker=breaker,
@@ -56,15 +57,20 @@ def stop(
         by=by,
         opened_at=at,
     )
-    record(
-        "run.paused" if run else "agent.paused",
-        actor=by or (cause.record_name if cause else "clock"),
-        about=paused,
-        summary=reason,
-        data={"trip": str(made.pk)},
-    )
+    with one_trip():
+        update(paused, "state", "state_reason", "control_version")
+        insert(made)
+        record(
+            "run.paused" if run else "agent.paused",
+            actor=by or (cause.record_name if cause else "clock"),
+            about=paused,
+            summary=reason,
+            data={"trip": str(made.pk)},
+        )
+    ring_control(
+        agent, run
+    )  # before the others, who are told in the order in which this was called
     signals.agent_stopped.send(Trip, trip=made)
-    ring_control(agent, run)
     return made
 
 
@@ -105,12 +111,12 @@ def stop_all(
     )
     actor = by or (breaker.record_name if breaker else "clock")
     record_all(paused(one, actor) for one in made)
-    signals.agents_stopped.send(Trip, trips=made)
     topics = {"agents"}
     for agent in agents:
         agent.state, agent.state_reason = AgentState.PAUSED, reason
         topics |= {f"agent.{agent.pk}", f"agents.{agent.team_id}", f"control.{agent.pk}"}
     ring(*sorted(topics))
+    signals.agents_stopped.send(Trip, trips=made)
     return made
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
+
+from audit.columns import columns, parted
 from audit.record import record
+from people.models import Team
 
 from .. import signals
 from ..evidence import evidence_of
@@ -90,11 +95,11 @@ def trip(
     None where the fleet guard said no: the breaker then counts anew.
     """
     facts, verdict = tripped
-    agent = Agent.objects.select_related("team").get(pk=agent_id)
+    agent, breaker = those(agent_id, facts.id)
     if facts.scope == Scope.TEAM:
         together.need_team(agent.team_id)
     run = Run.objects.get(pk=run_id) if facts.scope == Scope.RUN and run_id else None
-    breaker = own_row(Breaker.objects.get(pk=facts.id), run)
+    breaker = own_row(breaker, run)
     if breaker.agent_id == agent.pk:
         breaker.agent = agent
     if facts.scope != Scope.TEAM and (found := fleet.is_guarded(agent, at)):
@@ -120,6 +125,24 @@ def trip(
         data={"trip": str(stopped.pk), "value": plain(verdict.value)},
     )
     return stopped
+
+
+@cache
+def _those() -> str:
+    return f"""
+        select {columns(Agent, "g")}, {columns(Team, "t")}, {columns(Breaker, "b")}
+          from agents_agent g join people_team t on t.id = g.team_id, agents_breaker b
+         where g.id = %s and b.id = %s
+    """
+
+
+def those(agent_id: UUID, breaker_id: UUID | str) -> tuple[Agent, Breaker]:
+    """The agent with its team, and the breaker: in one statement, for the agent waits to be told."""
+    with connection.cursor() as cursor:
+        cursor.execute(_those(), [agent_id, breaker_id])
+        agent, team, breaker = parted(cursor.fetchone(), Agent, Team, Breaker)
+    agent.team = team
+    return agent, breaker
 
 
 def note(

@@ -9,15 +9,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, OuterRef, Subquery
 from django.utils import timezone
 
 from agents.models import Action, ActionState, Agent, Run, Trip
 from agents.rules.policy import Requirement
 from audit.bell import ring
+from audit.columns import instance
 from audit.errors import Conflict, Invalid
 from audit.record import Note, Recordable, record, record_all
+from audit.trips import one_trip
+from audit.written import insert
 from people.models import Calendar, Team
 from people.rules.calendar import add_working, at_share, working_between
 
@@ -77,13 +80,13 @@ def open_approval(action: Action, *, queue: str) -> Hold:
 
 def open_trip(trip: Trip) -> Hold:
     """An agent or run was paused; somebody must say what now. Deadlines stand still meanwhile."""
-    freeze(trip)
+    queue = frozen(trip)
     what = f"run {trip.run}" if trip.run else str(trip.agent)
     return opened(
         Hold(
             id=trip.pk,
             kind=HoldKind.TRIP,
-            queue=queue_of(trip.agent.team, PAUSED),
+            queue=queue,
             agent=trip.agent,
             run=trip.run,
             trip=trip,
@@ -206,14 +209,15 @@ def open_unknown(action: Action) -> Hold:
 
 def opened(hold: Hold, *, actor: Recordable | str, summary: str) -> Hold:
     hold.team_id = hold.agent.team_id
-    hold.save(force_insert=True)
-    record(
-        "hold.opened",
-        actor=actor,
-        about=hold,
-        summary=summary,
-        data={"kind": hold.kind, "queue": hold.queue.name, "title": hold.title},
-    )
+    with one_trip():
+        insert(hold)
+        record(
+            "hold.opened",
+            actor=actor,
+            about=hold,
+            summary=summary,
+            data={"kind": hold.kind, "queue": hold.queue.name, "title": hold.title},
+        )
     signals.hold_opened.send(Hold, hold=hold)
     ring_hold(hold)
     return hold
@@ -265,11 +269,25 @@ def held_back(trip: Trip) -> Any:
     return holds.filter(run_id=trip.run_id) if trip.run_id else holds
 
 
-def freeze(trip: Trip) -> None:
-    """Deadlines stand still while the agent cannot act on an answer. What ran out before stays over."""
-    held_back(trip).filter(frozen_at=None, expires_at__gt=trip.opened_at).update(
-        frozen_at=trip.opened_at
-    )
+FREEZE = """
+update reviews_hold set frozen_at = %(at)s
+ where agent_id = %(agent)s and (%(run)s::uuid is null or run_id = %(run)s) and trip_id is null
+   and state = 'open' and frozen_at is null and expires_at > %(at)s
+"""
+NAMED = "select id, team_id, name from reviews_queue where team_id = %s and name = %s"
+
+
+def frozen(trip: Trip) -> Queue:
+    """Deadlines stand still while the agent cannot act on an answer. What ran out before stays over.
+
+    Returns where the question is put: both go to the database together, for the agent waits to be told.
+    """
+    team = trip.agent.team
+    with one_trip(), connection.cursor() as freeze, connection.cursor() as named:
+        freeze.execute(FREEZE, {"at": trip.opened_at, "agent": trip.agent_id, "run": trip.run_id})
+        named.execute(NAMED, [team.pk, PAUSED])
+        found = named.fetchone()
+    return instance(Queue, found) if found else queue_of(team, PAUSED)
 
 
 def thaw(trip: Trip, at: datetime) -> None:
