@@ -17,6 +17,9 @@ import django
 
 log = logging.getLogger("decider")
 
+HIGHER = Decimal(100_000)
+"""Failures that a bulk run may have."""
+
 
 def main() -> None:
     django.setup()
@@ -76,8 +79,9 @@ def answer_trip(hold: object, ada: object) -> None:
     assert isinstance(hold, Hold)
     assert isinstance(ada, Person)
     condition = hold.trip.condition if hold.trip else ""
-    if condition == "errors":
-        holds.modify(hold, by=ada, limit=Decimal(100_000), note="A bulk run fails more often.")
+    breaker = hold.trip.breaker if hold.trip else None
+    if condition == "errors" and breaker is not None and breaker.limit < HIGHER:
+        holds.modify(hold, by=ada, limit=HIGHER, note="A bulk run fails more often.")
     elif condition == "repeats":
         holds.modify(hold, by=ada, instruction="Decide with what you have; do not read again.")
     else:
