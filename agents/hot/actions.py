@@ -131,12 +131,17 @@ async def settle(key: bytes, action: UUID, request: Settle) -> bytes:
                 await first(conn, sql.ACTION_FACTS, {"key": key, "action": action})
             )
             weighed = weigh_settlement(row, action, request, await prices_of(conn, row))
+            # Nothing is written yet, so nothing needs to be taken back: what is prepared here stays prepared.
+            careful = weighed is not None and weighed.needs_care
             if weighed is None:
                 answer = await conn.execute(sql.ACTION_JSON, {"action": action})
-            else:
+            elif not careful:
                 answer = await write_outcome(conn, row, weighed, request)
-            control = await conn.execute(sql.CONTROL_JSON, {"run": row.run_id})
+            if not careful:
+                control = await conn.execute(sql.CONTROL_JSON, {"run": row.run_id})
     except StepAside:
+        careful = True
+    if careful:
         return await in_django(verbs.settle, key, action, request)
     told = b'{"action":%s,"control":%s}' % (
         (await text(answer)).encode(),
@@ -160,9 +165,7 @@ class StepAside(Exception):
 async def write_outcome(
     conn: AsyncConnection[Any], row: Any, weighed: Settlement, request: Settle
 ) -> AsyncCursor[Any]:
-    """Answers with the action as JSON. Raises StepAside when a person must be told."""
-    if weighed.needs_care:
-        raise StepAside
+    """Answers with the action as JSON. Raises StepAside when a person must be told that a budget is low."""
     if request.outcome == "interrupted":
         return await conn.execute(sql.WRITE_RELEASE, weighed.params)
     answer = await conn.execute(weighed.statement, weighed.params)
