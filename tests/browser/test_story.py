@@ -208,6 +208,7 @@ def test_a_person_keeps_watch_and_the_agents_follow(floor: Floor, page: Page) ->
                     where a.name = 'support-triage' and r.state in ('running', 'paused')"""
             )
             page.keyboard.press("r")
+            page.get_by_label("Why", exact=True).fill("It still answers oddly.")
             page.get_by_role("button", name=re.compile("^Terminate 1 run")).click()
             expect(standing).to_contain_text("No run of it is left", timeout=SOON)
             assert floor.ask("select state from agents_run where id = %s", run) == [("terminated",)]
