@@ -9,7 +9,18 @@ from importlib import import_module
 from .figures import machine
 from .floor import opened
 
-NAMES = ("decide", "propose", "policy", "wait", "inbox", "ingest", "permits", "trip", "history", "budget")
+NAMES = (
+    "decide",
+    "propose",
+    "policy",
+    "wait",
+    "inbox",
+    "ingest",
+    "permits",
+    "trip",
+    "history",
+    "budget",
+)
 
 
 def main(arguments: list[str]) -> int:

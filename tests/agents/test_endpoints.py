@@ -99,7 +99,9 @@ def test_observed_failures_trip(door: Door) -> None:
 
 
 def test_observed_repeats_in_one_report_trip(door: Door) -> None:
-    told = observe(door, *[{**seen(n), "subject": "mail:1", "result": f"{n} left"} for n in range(6)]).json()
+    told = observe(
+        door, *[{**seen(n), "subject": "mail:1", "result": f"{n} left"} for n in range(6)]
+    ).json()
 
     assert told["control"]["state"] == "paused"
     assert Trip.objects.get().value == 6
