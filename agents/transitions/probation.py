@@ -30,6 +30,8 @@ from ..models import (
 )
 from ..models.breaker import Scope, Unit
 from ..rules.breakers import plain
+from ..rules.breakers.evidence import judged_probe
+from ..rules.breakers.probes import Probe, reopens
 from ..rules.facts import BreakerFacts
 from ..weighing import BUCKETED
 from . import together
@@ -167,9 +169,12 @@ def settle_probe(
     breaker = Breaker.objects.select_for_update(of=("self",)).get(pk=breaker_id)
     if breaker.generation != generation or breaker.state != BreakerState.HALF_OPEN:
         return
-    if failed and breaker.condition == Condition.ERRORS:
+    outcome = Probe(
+        breaker.condition, breaker.generation, generation, "failed" if failed else "succeeded"
+    )
+    if reopens(outcome):
         of = Agent.objects.select_related("team").get(pk=agent_id)
-        reopen(breaker, "A probe failed while on probation.", at=at, of=of)
+        reopen(breaker, outcome, at=at, of=of)
         return
     breaker.probes_succeeded += 1
     breaker.save(update_fields=["probes_succeeded"])
@@ -198,14 +203,16 @@ def end(breaker: Breaker) -> Breaker:
     )
     lost = out.select_related("agent").first()
     if lost is not None:
-        reopen(breaker, "A probe did not come back before probation ended.", at=now, of=lost.agent)
+        outcome = Probe(breaker.condition, breaker.generation, breaker.generation, "lost")
+        reopen(breaker, outcome, at=now, of=lost.agent)
     else:
         close(breaker, "Probation ended without a new trip.")
     return breaker
 
 
-def reopen(breaker: Breaker, reason: str, *, at: datetime, of: Agent) -> None:
+def reopen(breaker: Breaker, outcome: Probe, *, at: datetime, of: Agent) -> None:
     """Stop again what it watches, because of what this agent's probe came to."""
+    reason = reopens(outcome)
     if breaker.team_id:
         together.need_team(breaker.team_id)
     run = Run.objects.get(pk=breaker.run_id) if breaker.run_id else None
@@ -214,6 +221,7 @@ def reopen(breaker: Breaker, reason: str, *, at: datetime, of: Agent) -> None:
         return
     open_up(breaker, at, again=True)
     evidence = evidence_of(breaker, agent.pk, run.pk if run else None, {}, at)
+    evidence["judged"] = judged_probe(outcome)
     if breaker.team_id:
         together.stop_team(breaker, agent, at=at, reason=reason, evidence=evidence)
     else:

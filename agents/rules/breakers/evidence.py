@@ -10,6 +10,7 @@ import msgspec
 from ..budgets import Exhausted, exhausted
 from ..facts import BreakerFacts, BudgetFacts, Event
 from .fold import Tripped, Watch
+from .probes import Probe, reopens
 
 
 def judged(breaker: BreakerFacts, event: Event, steps: bytes = b"") -> dict[str, Any]:
@@ -24,8 +25,16 @@ def judged_budget(budget: BudgetFacts, event: Event) -> dict[str, Any]:
     return kept
 
 
-def rerun(kept: dict[str, Any]) -> Sequence[Tripped] | Exhausted | None:
+def judged_probe(probe: Probe) -> dict[str, Any]:
+    """`{probe}` as JSON values."""
+    kept: dict[str, Any] = msgspec.to_builtins({"probe": probe})
+    return kept
+
+
+def rerun(kept: dict[str, Any]) -> Sequence[Tripped] | Exhausted | str | None:
     """Judge again what was kept. Empty or None: it would not trip, so the evidence does not explain the trip."""
+    if "probe" in kept:
+        return reopens(msgspec.convert(kept["probe"], Probe))
     event = msgspec.convert(kept["event"], Event)
     if "budget" in kept:
         budget = msgspec.convert(kept["budget"], BudgetFacts)
