@@ -30,6 +30,11 @@ def pytest_load_initial_conftests() -> None:
         _start()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Minutes-long tests first: at the end, one process would wait for the other."""
+    items.sort(key=lambda item: "resilience" not in item.path.parts)
+
+
 def pytest_unconfigure() -> None:
     while _started:
         runtime, folder = _started.pop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import product
@@ -337,22 +336,3 @@ def test_threads_judge_at_once() -> None:
         thread.join()
 
     assert wrong == []
-
-
-@pytest.mark.parametrize("tools", [[["p*"]], [["p*"], ["pa*", "x"], ["*"]]])
-def test_a_thousand_rules_cost_less_than_two_milliseconds(tools: list[list[str]]) -> None:
-    found = policy(
-        *(
-            rule(f"r{n}", "deny", f"double(args.n) > {1000 + n}.0", tools=tools[n % len(tools)])
-            for n in range(1000)
-        )
-    )
-    asked = case(arguments={"n": 80, "order": "A-17"})
-    found.judge(asked)
-    times = []
-    for _ in range(21):
-        started = time.perf_counter()
-        found.judge(asked)
-        times.append(time.perf_counter() - started)
-
-    assert min(times) < 0.002  # the least: other processes share this machine
