@@ -366,7 +366,9 @@ def test_patience_that_ends_leaves_the_line(asker: Asker, support: Team) -> None
 
     assert (told["granted"], told["waiting"]) == (False, False)
     gone()
-    assert sum(LimitUse.objects.values_list("refused", flat=True)) == 1  # a minute may end meanwhile
+    assert (
+        sum(LimitUse.objects.values_list("refused", flat=True)) == 1
+    )  # a minute may end meanwhile
 
 
 def test_who_waits_in_line_gets_nothing_after_a_stop(
