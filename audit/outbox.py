@@ -16,77 +16,12 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from . import messages
+from . import kinds, messages
 from .errors import Invalid
 from .ids import new_id
 from .models import Delivery, Endpoint, EndpointKind, EndpointState, Entry
 
 logger = logging.getLogger(__name__)
-
-EVENTS: dict[str, tuple[str, ...]] = {
-    "hold": (
-        "opened",
-        "claimed",
-        "released",
-        "voted",
-        "approved",
-        "edited",
-        "rejected",
-        "answered",
-        "asked",
-        "commented",
-        "reminded",
-        "escalated",
-        "extended",
-        "expired",
-        "cancelled",
-        "resolved",
-        "retried",
-        "discarded",
-        "changed",
-        "redelivered",
-        "resumed",
-        "modified",
-        "terminated",
-    ),
-    "action": (
-        "unknown",
-        "held",
-        "denied",
-        "allowed",
-        "remembered",
-        "executing",
-        "succeeded",
-        "failed",
-        "cancelled",
-        "lapsed",
-        "voided",
-    ),
-    "agent": ("created", "moved", "paused", "resumed", "retired"),
-    "breaker": (
-        "added",
-        "opened",
-        "reopened",
-        "closed",
-        "changed",
-        "granted",
-        "guarded",
-        "enabled",
-        "disabled",
-        "forced",
-        "released",
-        "removed",
-        "shadowed",
-    ),
-    "trip": ("judged",),
-    "team": ("stopped",),
-    "budget": ("set", "raised", "removed"),
-    "limit": ("set", "removed"),
-    "run": ("started", "paused", "resumed", "completed", "failed", "terminated"),
-    "policy": ("saved",),
-    "endpoint": ("created", "enabled", "disabled", "deleted"),
-}
-"""Public events by noun. An event's name is its entry's kind: what is recorded as `hold.approved` is sent as it."""
 
 TEST = "webhook.test"
 
@@ -98,16 +33,20 @@ What it returns is laid into the message's `data`. Apps above this one add their
 
 
 def events_for(kind: str) -> tuple[str, ...]:
-    """The names by which an endpoint can ask for entries of this kind; none when they never leave the house."""
+    """The names by which an endpoint can ask for entries of this kind; none when they never leave the house.
+
+    An event's name is its entry's kind: what is recorded as `hold.approved` is sent as it, where that is public.
+    """
     noun, _, participle = kind.partition(".")
-    return (kind, _family(kind)) if participle in EVENTS.get(noun, ()) else ()
+    return (kind, _family(kind)) if participle in kinds.public().get(noun, ()) else ()
 
 
 def check_events(events: list[str]) -> list[str]:
     """The same names sorted, none twice or within another. Raises `Invalid` for what nobody will ever send."""
+    public = kinds.public()
     for name in events:
         noun, _, participle = name.partition(".")
-        if noun not in EVENTS or (participle != "*" and participle not in EVENTS[noun]):
+        if noun not in public or (participle != "*" and participle not in public[noun]):
             raise Invalid(f"There is no event {name[:60]}.")
     if not events:
         raise Invalid("Choose at least one event.")

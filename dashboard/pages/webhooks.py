@@ -11,10 +11,10 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import QueryDict
 from django.utils import timezone
 
+from audit import kinds
 from audit.constants import Constant
 from audit.models import Delivery, DeliveryState, Endpoint
 from audit.models.outbox import teams_kept_by
-from audit.outbox import EVENTS
 from people.models import Person, Team
 
 from .keyset import Page, page
@@ -106,14 +106,15 @@ def teams_of(person: Person) -> list[tuple[str, str]]:
 
 
 def choices(chosen: set[str] | frozenset[str]) -> list[Choice]:
+    public = kinds.public()
     return [
         Choice(
             noun,
             NOUNS[noun],
             f"{noun}.*" in chosen,
-            [(f"{noun}.{word}", word, f"{noun}.{word}" in chosen) for word in words],
+            [(f"{noun}.{word}", word, f"{noun}.{word}" in chosen) for word in public[noun]],
         )
-        for noun, words in EVENTS.items()
+        for noun in sorted(public, key=list(NOUNS).index)
     ]
 
 
