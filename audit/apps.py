@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class AuditConfig(AppConfig):
@@ -7,3 +8,6 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         from . import own_kinds  # noqa: F401  # declare themselves
+        from .granting import grant_after_migrating
+
+        post_migrate.connect(grant_after_migrating, sender=self)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from django.utils.csp import CSP
 
-from dashboard import addresses, logs
+from dashboard import addresses, logs, owning
 from dashboard.embedded.runtime import data_folder, lay, private_file, running_floor
 from dashboard.pool import check_is_open
 
@@ -148,12 +148,10 @@ TEMPLATES: list[dict[str, Any]] = [
 _floor = running_floor(DATA)
 """Where the embedded servers of this machine's floor are: a command in another terminal finds them, too."""
 
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": addresses.database(
-        os.environ.get("DATABASE_URL")
-        or _floor.get("DATABASE_URL", "postgresql://watchfloor@localhost/watchfloor")
-    )
-}
+_roles = owning.roles(os.environ, _floor)
+DATABASES: dict[str, dict[str, Any]] = {"default": addresses.database(_roles.url)}
+WATCHFLOOR_APPLICATION_ROLE = _roles.application
+"""Who runs Watchfloor in the database, when that is not who owns its tables: migrating grants it what it needs."""
 DATABASES["default"]["OPTIONS"].update(
     prepare_threshold=2,
     server_side_binding=True,  # without it psycopg writes values into the text, and no statement repeats

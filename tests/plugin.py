@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.embedded.postgres import APPLICATION
 from dashboard.embedded.process import command_line
-from dashboard.embedded.runtime import Runtime
+from dashboard.embedded.runtime import OWNER, Runtime
 
 _PREFIX = "watchfloor-test-"
 _started: list[tuple[Runtime, Path]] = []
@@ -51,6 +52,10 @@ def _start() -> None:
     _started.append((runtime, folder))
     runtime.start()
     os.environ.update(runtime.addresses)
+    # Tests create databases and empty tables, so they run as the owner. What runs Watchfloor is another
+    # role, and migrating grants it what it needs in every test's database: some tests connect as it.
+    os.environ["DATABASE_URL"] = os.environ.pop(OWNER)
+    os.environ["WATCHFLOOR_APPLICATION_ROLE"] = APPLICATION
 
 
 def _clear_away() -> None:

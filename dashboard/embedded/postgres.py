@@ -21,7 +21,9 @@ from . import place
 from .process import CannotStart, command_line, die_with_parent, socket_folder, tail
 
 NAME = "watchfloor"
-"""Of the role and of the database."""
+"""Of the role that owns everything, and of the database."""
+APPLICATION = "watchfloor_app"
+"""The role that Watchfloor runs as: it owns nothing, so it can neither rewrite the record nor change a table."""
 
 _SETTINGS = {
     "listen_addresses": "",
@@ -50,7 +52,13 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
+        """As the owner, who migrates."""
         return self._url(NAME)
+
+    @property
+    def application_url(self) -> str:
+        """As the application, which runs."""
+        return self._url(NAME, role=APPLICATION)
 
     def start(self, timeout: float = 60) -> None:
         self._end_orphan()
@@ -127,7 +135,7 @@ class EmbeddedPostgres:
             os.chown(path, self.owner, self.account.pw_gid, follow_symlinks=False)
 
     def _let_in(self) -> None:
-        """Only whoever runs Watchfloor may connect, as the one role there is."""
+        """Only whoever runs Watchfloor may connect: as the owner, or as the application."""
         try:
             us = pwd.getpwuid(os.geteuid()).pw_name
         except KeyError:
@@ -136,7 +144,7 @@ class EmbeddedPostgres:
             ) from None
         for file, line in {
             "pg_hba.conf": "local all all peer map=floor",
-            "pg_ident.conf": f'floor "{us}" {NAME}',
+            "pg_ident.conf": f'floor "{us}" {NAME}\nfloor "{us}" {APPLICATION}',
         }.items():
             path = self.data / file
             path.write_text(f"{line}\n")
@@ -182,9 +190,12 @@ class EmbeddedPostgres:
             found = connection.execute("select 1 from pg_database where datname = %s", [NAME])
             if found.fetchone() is None:
                 connection.execute(f"create database {NAME}")
+            found = connection.execute("select 1 from pg_roles where rolname = %s", [APPLICATION])
+            if found.fetchone() is None:
+                connection.execute(f"create role {APPLICATION} login noinherit")
 
-    def _url(self, database: str) -> str:
-        return f"postgresql://{NAME}@/{database}?host={quote(str(self.sockets), safe='')}"
+    def _url(self, database: str, role: str = NAME) -> str:
+        return f"postgresql://{role}@/{database}?host={quote(str(self.sockets), safe='')}"
 
     def _run(
         self, command: list[str], log: int, on_death: signal.Signals

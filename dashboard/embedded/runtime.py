@@ -16,6 +16,8 @@ from .process import CannotStart
 from .valkey import EmbeddedValkey
 
 PROJECT = Path(__file__).resolve().parents[2]
+OWNER = "WATCHFLOOR_OWNER_DATABASE_URL"
+"""The variable that says how to reach the database as the owner of its tables."""
 _ADDRESSES = "addresses.json"
 _ROOM = 200 * 1024 * 1024
 """Free bytes below which starting is refused: PostgreSQL would stop at its next checkpoint."""
@@ -84,15 +86,10 @@ class Runtime:
     ) -> None:
         self.data = data.resolve()
         self.servers: list[EmbeddedPostgres | EmbeddedValkey] = []
-        self._addresses: dict[str, EmbeddedPostgres | EmbeddedValkey] = {}
         if not environment.get("DATABASE_URL"):
-            self._add("DATABASE_URL", EmbeddedPostgres(self.data, fast=fast))
+            self.servers.append(EmbeddedPostgres(self.data, fast=fast))
         if not environment.get("REDIS_URL"):
-            self._add("REDIS_URL", EmbeddedValkey(self.data))
-
-    def _add(self, variable: str, server: EmbeddedPostgres | EmbeddedValkey) -> None:
-        self.servers.append(server)
-        self._addresses[variable] = server
+            self.servers.append(EmbeddedValkey(self.data))
 
     def start(self) -> None:
         for server in self.servers:
@@ -108,8 +105,18 @@ class Runtime:
 
     @property
     def addresses(self) -> dict[str, str]:
-        """What the children must find in their environment; known once started."""
-        return {variable: server.url for variable, server in self._addresses.items()}
+        """What the children must find in their environment; known once started.
+
+        What runs connects as the application; `WATCHFLOOR_OWNER_DATABASE_URL` is for what migrates.
+        """
+        found = {}
+        for server in self.servers:
+            if isinstance(server, EmbeddedPostgres):
+                found["DATABASE_URL"] = server.application_url
+                found[OWNER] = server.url
+            else:
+                found["REDIS_URL"] = server.url
+        return found
 
     @property
     def shelter(self) -> Path | None:

@@ -12,13 +12,14 @@ from typing import Any
 import psycopg
 
 from dashboard.embedded.process import CannotStart
-from dashboard.embedded.runtime import PROJECT, Runtime, private_file
+from dashboard.embedded.runtime import OWNER, PROJECT, Runtime, private_file
+from dashboard.owning import AS_OWNER
 
 from . import setup
 from .child import Command, Watched
 from .keeper import Keeper
 
-_SECRETS = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "WATCHFLOOR_SECRET_KEY")
+_SECRETS = ("DATABASE_URL", OWNER, "REDIS_URL", "CELERY_BROKER_URL", "WATCHFLOOR_SECRET_KEY")
 _WORKER = (
     "worker",
     "--pool",
@@ -84,7 +85,9 @@ class Floor:
             and (self.data / "static").exists()
         ):
             return
-        code, output = self.keeper.run(self._python("setup", "-m", "dashboard.supervisor.setup"))
+        migrating = self._python("setup", "-m", "dashboard.supervisor.setup")
+        migrating.environment = {**self.environment, AS_OWNER: "1"}
+        code, output = self.keeper.run(migrating)
         if code:
             raise CannotStart(
                 f"The database or the static files could not be brought up to date:\n{_end(output)}"
@@ -167,7 +170,9 @@ class Floor:
         return bool(found and found[0])
 
     def _python(self, name: str, *arguments: str) -> Command:
-        return Command(name, [sys.executable, *arguments], self.environment, PROJECT)
+        """What runs is not told how to reach the database as its owner."""
+        ours = {key: value for key, value in self.environment.items() if key != OWNER}
+        return Command(name, [sys.executable, *arguments], ours, PROJECT)
 
 
 def _end(output: str) -> str:

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from dashboard.embedded.process import CannotStart
+from dashboard.embedded.runtime import OWNER
 
 from .house import House, wait_for
 
@@ -135,7 +136,7 @@ def test_valkey_dies(house: House, fleet: list[Agent]) -> None:
 def test_the_database_dies_and_comes_back(house: House, fleet: list[Agent]) -> None:
     # Tests give up durability for speed; here it is what is tested. New connections have it.
     ((name,),) = house.ask("select current_database()")
-    with psycopg.connect(house.runtime.addresses["DATABASE_URL"], autocommit=True) as connection:
+    with psycopg.connect(house.runtime.addresses[OWNER], autocommit=True) as connection:
         connection.execute(f"alter database {name} set synchronous_commit to on".encode())
     house.restart("web")
 
