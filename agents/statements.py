@@ -235,10 +235,18 @@ _STREAK = {
 }
 
 _ENTRY = """
-    insert into audit_entry (at, kind, actor, about, team, agent, run, summary, data)
+entry as (
+    insert into audit_line (at, kind, actor, about, team, agent, run)
     values (%(now)s, %(entry_kind)s, 'agent:' || %(agent)s::uuid, 'agents.action:' || %(action)s::uuid,
-            %(team)s::uuid::text, %(agent)s::text, %(run)s::uuid::text, %(summary)s, %(data)s::jsonb)
-"""
+            %(team)s::uuid::text, %(agent)s::text, %(run)s::uuid::text)
+    returning id, at),
+payload as (
+    insert into audit_payload (id, at, body)
+    select id, at, (jsonb_build_object('data', %(data)s::jsonb, 'summary', %(summary)s::text)
+                    || case when %(source)s::text = '' then '{}'
+                            else jsonb_build_object('source', %(source)s::jsonb) end)::text from entry),
+pending as (insert into audit_pending (id) select id from entry)"""
+"""As `audit.record` writes it; `source` is `audit.source.text()`."""
 
 _INSERT_ACTION = """
     insert into agents_action (
@@ -264,7 +272,7 @@ def write_admission(counted: Counted) -> str:
     """Action, entry, windows and what else is counted, in one statement."""
     parts = [
         f"written as ({_INSERT_ACTION})",
-        f"entry as ({_ENTRY})",
+        _ENTRY,
         f"counted as ({_COUNT.format(owners=counted.owners())})",
         "summed as (update agents_run set actions_count = actions_count + 1, seen_at = %(now)s"
         " where id = %(run)s)",
@@ -286,7 +294,7 @@ def write_admission(counted: Counted) -> str:
 @cache
 def write_denial(counted: Counted) -> str:
     """Action and entry; what was refused is counted only where a breaker looks for the unusual."""
-    parts = [f"written as ({_INSERT_ACTION})", f"entry as ({_ENTRY})"]
+    parts = [f"written as ({_INSERT_ACTION})", _ENTRY]
     if counted.tools:
         parts.append(f"counted as ({_COUNT.format(owners=counted.owners())})")
     return f"with {', '.join(parts)} select action_json from written"
@@ -306,7 +314,7 @@ with written as (
 seen as (
     update agents_run set seen_at = %(now)s
      where id = %(run)s and (seen_at is null or seen_at < %(now)s - interval '5 s')),
-entry as ({_ENTRY})
+{_ENTRY}
 select coalesce((select action_json from written), agents_step_aside()) as action_json
 """
 """What was let through while there was room is not begun when its budget is used up without it: who reserves
@@ -333,7 +341,7 @@ with written as (
            expires_at = case when decision = '' then %(kept_until)s else expires_at end
      where id = %(action)s
     returning agents_action_json(agents_action)::text as action_json),
-entry as ({_ENTRY})
+{_ENTRY}
 select action_json from written
 """
 
@@ -370,7 +378,7 @@ def write_settlement(counted: Counted) -> str:
     """
     parts = [
         f"written as ({_SETTLE_ACTION})",
-        f"entry as ({_ENTRY})",
+        _ENTRY,
         f"counted as ({_SETTLE.format(owners=counted.owners())})",
         f"summed as ({_SUM_RUN})",
     ]

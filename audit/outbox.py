@@ -20,6 +20,7 @@ from . import kinds, messages
 from .errors import Invalid
 from .ids import new_id
 from .models import Delivery, Endpoint, EndpointKind, EndpointState, Entry
+from .names import names_of
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +120,7 @@ def _facts(entry: Entry) -> dict[str, Any]:
         "at": messages.moment(entry.at),
         "kind": entry.kind,
         "actor": entry.actor,
+        "actor_name": names_of([entry.actor]).get(entry.actor, ""),
         "about": entry.about,
         "team": entry.team,
         "agent": entry.agent,

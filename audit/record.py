@@ -1,26 +1,55 @@
-"""Writing the record. Call inside the transaction whose change it tells of."""
+"""Writing the record. Call inside the transaction whose change it tells of.
+
+An entry is three rows written by one statement: its line, which will be hashed into the tree, its payload, which
+the line commits to and which may be erased one day, and a note for the sequencer that it waits (`audit.sequencing`).
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
+from . import source
+
 ADD = """
-insert into audit_entry (kind, actor, about, team, agent, run, summary, data, at)
-values (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, clock_timestamp())
+with line as (
+    insert into audit_line (kind, actor, about, team, agent, run)
+    values (%s, %s, %s, %s, %s, %s) returning id, at),
+payload as (
+    insert into audit_payload (id, at, body) select id, at, (%s::jsonb)::text from line)
+insert into audit_pending (id) select id from line
 """
+"""Through jsonb, so that whatever can be written can be read again, also by PostgreSQL."""
 
 ADD_ALL = """
-insert into audit_entry (kind, actor, about, team, agent, run, summary, data, at)
-select e.kind, e.actor, e.about, e.team, e.agent, e.run, e.summary, e.data::jsonb, clock_timestamp()
-  from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-       with ordinality as e (kind, actor, about, team, agent, run, summary, data, n)
- order by e.n
+with given as materialized (
+    select nextval('audit_line_id_seq') as id, clock_timestamp() as at, e.*
+      from (select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+              with ordinality as e (kind, actor, about, team, agent, run, body, n) order by e.n) e),
+line as (
+    insert into audit_line (id, at, kind, actor, about, team, agent, run)
+    select id, at, kind, actor, about, team, agent, run from given order by id),
+payload as (insert into audit_payload (id, at, body) select id, at, (body::jsonb)::text from given)
+insert into audit_pending (id) select id from given
 """
+
+
+class Signature(str):
+    """`person:ada`, readable where it is kept as text; the record, which cannot forget, knows them by their id.
+
+    It travels as the text that it is, through verbs and unsaved rows, to whoever writes the entry.
+    """
+
+    record_name: str
+
+    def __new__(cls, text: str, *, record_name: str) -> Self:
+        made = super().__new__(cls, text)
+        made.record_name = record_name
+        return made
 
 
 class Recordable(Protocol):
@@ -40,26 +69,28 @@ def record(
     about: Recordable,
     summary: str = "",
     data: dict[str, Any] | None = None,
+    before: Any = None,
+    after: Any = None,
 ) -> None:
     """Add one entry. `kind` is `noun.participle` (`hold.approved`); `summary` is one plain sentence.
 
-    Somebody who acts through something (`actor.via`, a token) is still the actor; what it was stands in `data`.
+    Somebody who acts through something (`actor.via`, a token) is still the actor; what it was stands in `data`,
+    as do `before` and `after`. Where it came from is found (`audit.source`).
     """
     scope = about.record_scope
-    via = getattr(actor, "via", "")
-    facts = {**(data or {}), "via": via} if via else data or {}
+    more = {"before": before, "after": after, "via": getattr(actor, "via", "") or None}
+    facts = {**(data or {}), **{name: value for name, value in more.items() if value is not None}}
     with connection.cursor() as cursor:
         cursor.execute(
             ADD,
             [
                 kind,
-                actor if isinstance(actor, str) else actor.record_name,
+                name_of(actor),
                 about.record_name,
                 scope.get("team", ""),
                 scope.get("agent", ""),
                 scope.get("run", ""),
-                summary,
-                json.dumps(facts, cls=DjangoJSONEncoder),
+                body(summary, facts),
             ],
         )
 
@@ -79,7 +110,31 @@ class Note(NamedTuple):
 
 def record_all(notes: Iterable[Note]) -> None:
     """Add many entries in one statement, in their order."""
-    rows = [(*note[:-1], json.dumps(note.data or {}, cls=DjangoJSONEncoder)) for note in notes]
+    rows = [
+        (note.kind, name_of(note.actor), *note[2:6], body(note.summary, note.data or {}))
+        for note in notes
+    ]
     if rows:
         with connection.cursor() as cursor:
             cursor.execute(ADD_ALL, [list(column) for column in zip(*rows, strict=True)])
+
+
+def name_of(actor: Recordable | str) -> str:
+    """As the record names them."""
+    return getattr(actor, "record_name", "") or str(actor)
+
+
+def signature_of(by: Recordable | str) -> str:
+    """As the other columns that say who it was keep them: readable, for they can be changed and deleted."""
+    if isinstance(by, str):
+        return by
+    signature: str = getattr(by, "signature", "")
+    return signature or by.record_name
+
+
+def body(summary: str, data: dict[str, Any]) -> str:
+    """A payload's JSON: what is told, and where it came from when that is known."""
+    told: dict[str, Any] = {"data": data, "summary": summary}
+    if where := source.current():
+        told["source"] = where
+    return json.dumps(told, cls=DjangoJSONEncoder)

@@ -30,10 +30,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     from django.db import connection
 
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "select tgname from pg_trigger where tgname like 'pgtrigger_entries_are_not_truncated%'"
-        )
-        cursor.execute(f"alter table audit_entry disable trigger {cursor.fetchone()[0]}")
+        cursor.execute("select tgrelid::regclass from pg_trigger where tgname = 'is_not_truncated'")
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"alter table {table} disable trigger is_not_truncated")
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ def reached(verb: Any, seen: set[Any]) -> set[Any]:
         return seen
     for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(plain)))):
         named = resolved(node, plain.__globals__)
-        if isinstance(named, str) and "insert into audit_entry" in named:
+        if isinstance(named, str) and "insert into audit_line" in named:
             seen.add(record)
         elif callable(named):
             reached(named, seen)

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from audit.bell import ring
 from audit.errors import Conflict, Invalid, NotFound
-from audit.record import Recordable, record
+from audit.record import Recordable, record, signature_of
 
 from .. import policies, prices, signals
 from .. import statements as sql
@@ -298,7 +298,7 @@ def decided(action: Action, *, by: Recordable | str, message: str, now: datetime
 def say_decided(action: Action, *, by: Recordable | str, message: str, now: datetime) -> None:
     """Tell those in this transaction who follow it what is about to be written."""
     action.message, action.decided_at = message, now
-    action.decided_by = by if isinstance(by, str) else by.record_name
+    action.decided_by = signature_of(by)
     signals.action_decided.send(Action, action=action)
 
 
@@ -359,11 +359,12 @@ def cancel_all(actions: list[Action], *, by: Recordable | str, reason: str) -> N
     if any(action.accounts for action in actions):
         every(sql.LOCK_ACCOUNTS, actions=[action.pk for action in actions])
     for action in actions:
+        before = action.state
         action.state = ActionState.CANCELLED
         action.state_reason = reason
         decided(action, by=by, message=reason, now=now)
         action.save(update_fields=["state_reason"])
-        record("action.cancelled", actor=by, about=action, summary=reason)
+        tell("cancelled", action, before=before, by=by, summary=reason)
     if actions:
         signals.action_closed.send(Action, actions=actions, reason=reason, by=by)
 
@@ -391,7 +392,15 @@ def lose(action: Action) -> Action:
     action.state = ActionState.UNKNOWN
     action.state_reason = "The agent claimed this action and never said how it ended."
     action.save(update_fields=["state", "state_reason"])
-    record("action.unknown", actor="clock", about=action, summary=action.state_reason)
+    was, now = {"state": ActionState.EXECUTING}, {"state": action.state}
+    record(
+        "action.unknown",
+        actor="clock",
+        about=action,
+        summary=action.state_reason,
+        before=was,
+        after=now,
+    )
     signals.action_lost.send(Action, action=action)
     ring(f"run.{action.run_id}", f"agent.{action.agent_id}", f"action.{action.pk}")
     return action
@@ -410,9 +419,28 @@ def clear_up(action: Action, *, happened: bool, by: Recordable, note: str = "") 
         spending.assume(action)
     else:
         release(action)
-    record(f"action.{action.state}", actor=by, about=action, summary=note)
+    tell(action.state, action, before=ActionState.UNKNOWN, by=by, summary=note)
     ring(f"run.{action.run_id}", f"agent.{action.agent_id}", f"action.{action.pk}")
     return action
+
+
+def tell(what: str, action: Action, *, before: str, by: Recordable | str, summary: str) -> None:
+    """Its entry, with what exactly was allowed, under which policies and for whom it was asked."""
+    digest = action.approval_digest or action.digest
+    record(
+        f"action.{what}",
+        actor=by,
+        about=action,
+        summary=summary,
+        data={
+            "tool": action.tool,
+            "digest": bytes(digest).hex() if digest else "",
+            "policy_version": action.policy_version,
+            "on_behalf_of": action.on_behalf_of,
+        },
+        before={"state": before},
+        after={"state": action.state},
+    )
 
 
 def expect(action: Action, state: ActionState) -> None:

@@ -51,7 +51,8 @@ def create(
     except IntegrityError as error:
         raise Conflict(f"{team} has an agent called {name} already.") from error
     breakers.install_defaults(agent)
-    record("agent.created", actor=by, about=agent, summary=f"{name} joined {team}")
+    facts = {"name": name, "environment": environment}
+    record("agent.created", actor=by, about=agent, summary=f"{name} joined {team}", data=facts)
     document = {"tools": ["*"] if tools is None else tools, "rules": rules or []}
     own = policies.of_agent(agent)
     document |= {"breakers": [applying.setting_of(b).as_dict() for b in applying.settings_of(own)]}
@@ -65,7 +66,9 @@ def issue_key(agent: Agent, *, by: Recordable | str, label: str = "") -> tuple[A
     key = AgentKey.objects.create(
         agent=agent, prefix=secret[:9], hash=sha256(secret.encode()).digest(), label=label
     )
-    record("key.issued", actor=by, about=key, summary=f"{key.prefix}… for {agent}")
+    record(
+        "key.issued", actor=by, about=key, summary=f"{key.prefix}… for {agent}", data=said_of(key)
+    )
     return key, secret
 
 
@@ -91,8 +94,14 @@ def withdraw_key(key: AgentKey, *, by: Recordable | str) -> AgentKey:
     if key.revoked_at is None:
         key.revoked_at = timezone.now()
         key.save(update_fields=["revoked_at"])
-        record("key.revoked", actor=by, about=key, summary=f"{key.prefix}… of {key.agent}")
+        summary = f"{key.prefix}… of {key.agent}"
+        record("key.revoked", actor=by, about=key, summary=summary, data=said_of(key))
     return key
+
+
+def said_of(key: AgentKey) -> dict[str, Any]:
+    """What may be known of a key."""
+    return {"prefix": key.prefix, "label": key.label}
 
 
 @transaction.atomic
@@ -123,7 +132,10 @@ def register_version(
         },
     )
     if made:
-        record("version.registered", actor=agent, about=version, summary=f"{agent} {label}")
+        facts = {"label": label, "model": model, "deployed_by": deployed_by, "tools": tools}
+        record(
+            "version.registered", actor=agent, about=version, summary=f"{agent} {label}", data=facts
+        )
     return version, made
 
 
@@ -164,7 +176,8 @@ def move(agent: Agent, *, to: str, by: Recordable | str) -> Agent:
         actor=by,
         about=agent,
         summary=f"from {before} to {to}",
-        data={"before": before, "after": to},
+        before={"environment": before},
+        after={"environment": to},
     )
     return agent
 
@@ -182,7 +195,7 @@ def stop(agent: Agent, *, by: Person, reason: str) -> Trip:
         at=timezone.now(),
         reason=why,
         evidence={"in_flight": Action.objects.filter(agent=agent).executing().count()},
-        by=by.record_name,
+        by=by.signature,
     )
 
 
@@ -196,12 +209,19 @@ def retire(agent: Agent, *, by: Person) -> Agent:
         breakers.resume(trip, by=by, for_good=True)
     agent.refresh_from_db()
     end_runs(agent, by=by, reason=f"{agent} was retired by {by}.")
+    before = agent.state
     agent.state, agent.state_reason = AgentState.RETIRED, f"Retired by {by}."
     agent.control_version += 1
     agent.save(update_fields=["state", "state_reason", "control_version"])
     for key in AgentKey.objects.filter(agent=agent, revoked_at=None):
         revoke_key(key, by=by)
-    record("agent.retired", actor=by, about=agent)
+    record(
+        "agent.retired",
+        actor=by,
+        about=agent,
+        before={"state": before},
+        after={"state": agent.state},
+    )
     stopping.ring_control(agent, None)
     return agent
 

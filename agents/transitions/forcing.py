@@ -8,7 +8,6 @@ from django.utils import timezone
 from audit.bell import ring
 from audit.errors import Conflict
 from audit.ids import new_id
-from audit.record import record
 from people.models import Person
 from people.permitting import check, said
 from people.rules.permissions import Permission
@@ -26,7 +25,7 @@ def force(breaker: Breaker, *, by: Person, reason: str) -> Breaker:
     breaker = locked(breaker)
     if states.after(breaker.state, "force") is None:
         raise Conflict(states.REFUSALS[breaker.state])
-    now = timezone.now()
+    now, before = timezone.now(), probation.facts(breaker)
     probation.open_up(breaker, now, again=False)
     breaker.state, breaker.state_reason, breaker.disabled_until = (
         BreakerState.FORCED_OPEN,
@@ -35,13 +34,8 @@ def force(breaker: Breaker, *, by: Person, reason: str) -> Breaker:
     )
     breaker.save()
     stopped = pause(breaker, reason, by=by)
-    record(
-        "breaker.forced",
-        actor=by,
-        about=breaker,
-        summary=reason,
-        data={"trips": [str(one.pk) for one in stopped]},
-    )
+    trips = [str(one.pk) for one in stopped]
+    probation.tell("forced", breaker, by=by, before=before, summary=reason, trips=trips)
     ring_breaker(breaker)
     return breaker
 
@@ -54,6 +48,7 @@ def release(breaker: Breaker, *, by: Person, reason: str = "") -> Breaker:
     breaker = locked(breaker)
     if states.after(breaker.state, "release") is None:
         raise Conflict("Nobody keeps this breaker open.")
+    before = probation.facts(breaker)
     waits = Trip.objects.filter(breaker=breaker, ended_at=None).exists()
     breaker.state = BreakerState.OPEN if waits else BreakerState.CLOSED
     breaker.state_reason = ""
@@ -61,7 +56,7 @@ def release(breaker: Breaker, *, by: Person, reason: str = "") -> Breaker:
     if not waits:
         probation.forget(breaker, timezone.now())
     breaker.save()
-    record("breaker.released", actor=by, about=breaker, summary=reason)
+    probation.tell("released", breaker, by=by, before=before, summary=reason)
     ring_breaker(breaker)
     return breaker
 
@@ -82,7 +77,7 @@ def locked(breaker: Breaker) -> Breaker:
 
 def pause(breaker: Breaker, reason: str, *, by: Person) -> list[Trip]:
     """Stop what it watches and is not stopped already."""
-    at, name = timezone.now(), by.record_name
+    at, name = timezone.now(), by.signature
     if breaker.run_id is not None:
         run = Run.objects.select_related("agent__team").get(pk=breaker.run_id)
         if run.state != RunState.RUNNING:

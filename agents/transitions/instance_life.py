@@ -12,9 +12,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from msgspec import UNSET
 
+from audit.changes import changed
 from audit.errors import NotFound
 from audit.models import Endpoint
-from audit.record import record
+from audit.record import record, signature_of
 from audit.transitions import endpoint as endpoints
 
 from ..aap import notices
@@ -97,6 +98,7 @@ def change(
     instance = found(provisioner, attempt.instance_id)
     assert instance.agent is not None
     agent = aap.lock(instance.agent.pk)
+    before = facts(instance, agent)
     wanted = name_of(asked.instance_name, agent.name)
     if wanted != agent.name:
         agent.name = free_name(agent.team, wanted)
@@ -108,10 +110,24 @@ def change(
         disconnect(instance)
     instance.agent = agent
     instance.save()
-    record("instance.changed", actor=provisioner, about=instance, summary=agent.name)
+    was, now = changed(before, facts(instance, agent))
+    record(
+        "instance.changed",
+        actor=provisioner,
+        about=instance,
+        summary=agent.name,
+        before=was,
+        after=now,
+    )
     attempt.answer, attempt.verifying_since = show(instance), None
     attempt.save()
     return attempt.answer
+
+
+def facts(instance: Instance, agent: Agent) -> dict[str, Any]:
+    """What a provisioner can change, for the record."""
+    told = instance.endpoint.url if instance.endpoint else None
+    return {"name": agent.name, "receiver": told, "registration": instance.registration_id}
 
 
 def disconnect(instance: Instance) -> None:
@@ -138,7 +154,8 @@ def delete(provisioner: Provisioner, pk: UUID) -> None:
     instance.save(update_fields=["deleted_at", "sealed_credential"])
     if not agent.is_retired:
         retire(agent, by=provisioner)
-    record("instance.deleted", actor=provisioner, about=instance, summary=agent.name)
+    told = {"agent": agent.pk}
+    record("instance.deleted", actor=provisioner, about=instance, summary=agent.name, data=told)
 
 
 def retire(agent: Agent, *, by: Provisioner) -> None:
@@ -149,12 +166,14 @@ def retire(agent: Agent, *, by: Provisioner) -> None:
     why = f"{agent} was deleted by its provisioner."
     agents.end_runs(agent, by=by, reason=why)
     for request in AAPRequest.objects.filter(agent=agent).unjudged().select_related("agent"):
-        aap.resolve(request, AAPStatus.CANCELLED, by=by.record_name, note=why)
+        aap.resolve(request, AAPStatus.CANCELLED, by=signature_of(by), note=why)
+    before = agent.state
     agent.state, agent.state_reason = AgentState.RETIRED, why
     agent.control_version += 1
     agent.save(update_fields=["state", "state_reason", "control_version"])
     for key in AgentKey.objects.filter(agent=agent, revoked_at=None):
         key.agent = agent
         agents.withdraw_key(key, by=by)
-    record("agent.retired", actor=by, about=agent, summary=why)
+    was, now = {"state": before}, {"state": agent.state}
+    record("agent.retired", actor=by, about=agent, summary=why, before=was, after=now)
     stopping.ring_control(agent, None)

@@ -11,8 +11,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit.bell import ring
+from audit.changes import changed
 from audit.errors import Conflict
-from audit.record import Recordable, record
+from audit.record import Recordable, record, signature_of
 from people.models import Person, Team
 
 from ..models import Limit
@@ -75,7 +76,7 @@ def remove(limit: Limit, *, by: Person | Recordable | str) -> None:
         actor=by,
         about=found,
         summary=f"{found.resource}: no limit any more"[:300],
-        data={"before": setting_of(found).as_dict(), "after": None},
+        before=setting_of(found).as_dict(),
     )
     ring(f"limit.{found.pk}", f"limit.{found.pk}.free")
     found.delete()
@@ -121,19 +122,21 @@ def write(
         (rate.count, rate.period, rate.burst) if rate else (None, None, None)
     )
     limit.concurrency, limit.lease = after.concurrency, after.lease
-    limit.changed_by = by if isinstance(by, str) else by.record_name
+    limit.changed_by = signature_of(by)
     limit.changed_at = timezone.now()
     try:
         with transaction.atomic():
             limit.save()
     except IntegrityError as error:
         raise Conflict(f"Somebody else limited {limit.resource} at this very moment.") from error
+    was, new = changed(before.as_dict() if before else None, after.as_dict())
     record(
         "limit.set",
         actor=by,
         about=limit,
         summary=f"{limit.resource}: {after}"[:300],
-        data={"before": before.as_dict() if before else None, "after": after.as_dict()},
+        before=was,
+        after=new,
     )
     documenting.keep_limit(limit.team_id, by=by, why=f"{limit.resource}: {after}")
     ring(f"limit.{limit.pk}", f"limit.{limit.pk}.free")

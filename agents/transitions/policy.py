@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from audit.errors import Conflict, Invalid
-from audit.record import Recordable, record
+from audit.record import Recordable, record, signature_of
 from people.models import Person, Team
 
 from ..models import Agent, Policy, PolicyVersion
@@ -82,7 +82,7 @@ def write(
     document = said.as_dict()
     before = policy.current
     number = before.number + 1 if before else 1
-    author = by if isinstance(by, str) else by.record_name
+    author = signature_of(by)
     version = PolicyVersion.objects.create(
         policy=policy, number=number, document=document, author=author, why=why
     )
@@ -96,9 +96,10 @@ def write(
         data={
             "policy": str(policy),
             "version": number,
-            "before": before.number if before else None,
             "changes": difference(before.document if before else {}, document).as_dict(),
         },
+        before={"version": before.number} if before else None,
+        after={"version": number},
     )
     if not made_so:
         applying.apply(policy, said, by=by)

@@ -13,8 +13,9 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.utils import timezone
 
+from audit.changes import changed
 from audit.bell import ring
-from audit.record import Recordable, record
+from audit.record import Recordable, record, signature_of
 from people.models import Person, Team
 
 from .. import corrections as sql
@@ -58,15 +59,18 @@ def add(team: Team | None, setting: PriceSetting, *, by: Person | Recordable | s
         withdrawn=setting.withdrawn,
         valid_from=valid_from,
         note=setting.note.strip(),
-        by=by if isinstance(by, str) else by.record_name,
+        by=signature_of(by),
     )
     Repricing.objects.create(price=made)
+    was, now = changed(told(before), told(row_of(made)))
     record(
         "price.withdrawn" if made.withdrawn else "price.added",
         actor=by,
         about=made,
         summary=f"{made.name}: {said(row_of(made))}"[:300],
-        data={"before": told(before), "after": told(row_of(made)), "note": made.note},
+        data={"note": made.note},
+        before=was,
+        after=now,
     )
     ring("agents")
     return made

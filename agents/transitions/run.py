@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from audit.bell import ring
 from audit.errors import Conflict, NotFound
-from audit.record import Recordable, record
+from audit.record import Recordable, record, signature_of
 from people.models import Person
 from people.permitting import check
 from people.rules.permissions import Permission
@@ -60,7 +60,9 @@ def start(
         trace_url=trace_url,
     )
     Directive.objects.filter(agent=agent, run=None).waiting().update(run=run)
-    record("run.started", actor=agent, about=run, summary=name)
+    facts = {"key": key, "version": version, "on_behalf_of": on_behalf_of, "trace": trace_url}
+    told = {name: value for name, value in facts.items() if value}
+    record("run.started", actor=agent, about=run, summary=name, data=told)
     schedule.judge_start(agent, run, watching, now)
     ring(f"agent.{agent.pk}", f"agents.{agent.team_id}", "agents")
     return run, True
@@ -82,6 +84,7 @@ def finish(run: Run, *, outcome: str, output: Any = None, error: str = "", by: R
             raise Conflict(f"This run {run.state} already.", code="run_finished")
         return run
     stopping.abandon(run)
+    before = run.state
     run.state, run.output, run.error = RunState(outcome), output, error
     run.finished_at = timezone.now()
     run.control_version += 1
@@ -89,7 +92,15 @@ def finish(run: Run, *, outcome: str, output: Any = None, error: str = "", by: R
     actions.cancel_all(
         actions.waiting_of(agent=run.agent, run=run), by=by, reason=f"The run {outcome}."
     )
-    record(f"run.{outcome}", actor=by, about=run, summary=run.name, data={"error": error})
+    record(
+        f"run.{outcome}",
+        actor=by,
+        about=run,
+        summary=run.name,
+        data={"error": error, "on_behalf_of": run.on_behalf_of},
+        before={"state": before},
+        after={"state": run.state},
+    )
     ring_run(run)
     return run
 
@@ -107,7 +118,7 @@ def stop(run: Run, *, by: Person, reason: str) -> Trip:
         at=timezone.now(),
         reason=why,
         evidence={"in_flight": Action.objects.filter(agent=run.agent, run=run).executing().count()},
-        by=by.record_name,
+        by=by.signature,
     )
 
 
@@ -125,11 +136,20 @@ def terminate(run: Run, *, by: Person, reason: str) -> Run:
 def end(run: Run, *, by: Recordable, reason: str) -> None:
     """Terminate a locked, live run."""
     stopping.abandon(run)
+    before = run.state
     run.state, run.state_reason = RunState.TERMINATED, reason
     run.finished_at = timezone.now()
     run.control_version += 1
     run.save(update_fields=["state", "state_reason", "finished_at", "control_version"])
-    record("run.terminated", actor=by, about=run, summary=reason)
+    record(
+        "run.terminated",
+        actor=by,
+        about=run,
+        summary=reason,
+        data={"on_behalf_of": run.on_behalf_of},
+        before={"state": before},
+        after={"state": run.state},
+    )
     ring_run(run)
 
 
@@ -141,7 +161,7 @@ def direct(
         [run] if run and run.is_live else list(Run.objects.filter(agent=agent).live())
     )
     made = [
-        Directive.objects.create(agent=agent, run=one, kind=kind, body=body, by=by.record_name)
+        Directive.objects.create(agent=agent, run=one, kind=kind, body=body, by=signature_of(by))
         for one in told or [None]
     ]
     for one in told:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit.errors import Conflict
 from audit.ids import new_id
-from audit.record import record
+from audit.record import record, signature_of
 from people.models import Person, Team
 from people.permitting import check, said
 from people.rules.permissions import Permission
@@ -51,7 +51,7 @@ def thrown(switch: str, *, by: Person | str, reason: str, **whose: Any) -> list[
         at=timezone.now(),
         reason=reason,
         evidence={"switch": switch},
-        by=by if isinstance(by, str) else by.record_name,
+        by=signature_of(by),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from audit import source
 from audit.errors import Conflict
 from audit.ids import new_id
 
@@ -57,6 +58,7 @@ def weigh_claim(
         "lease_until": row.now_at + timedelta(seconds=request.lease_s),
         "entry_kind": "action.executing",
         "summary": row.tool,
+        "source": source.text(),
         "data": encode({"tool": row.tool, "was": row.state}).decode(),
         "probe": probe_needed(facts.breakers, row),
     }

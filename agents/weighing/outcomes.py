@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from audit import source
 from audit.errors import Conflict
 
 from ..rules.breakers import Tripped, Watch, loops, malformed_of, opening, shadowed
@@ -177,6 +178,7 @@ def settlement_params(row: Row, action: Any, request: Settle, digest: bytes) -> 
         "count_cost": request.cost_usd,
         "entry_kind": f"action.{request.outcome}",
         "summary": row.tool,
+        "source": source.text(),
         "data": encode(
             {
                 "tool": row.tool,

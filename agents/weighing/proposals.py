@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
+from audit import source
 from audit.errors import Conflict
 from audit.ids import new_id
 
@@ -130,6 +131,7 @@ def admission_params(
         "probe_generation": probe.generation if probe else None,
         "entry_kind": f"action.{judgement.admission}",
         "summary": f"{request.tool} {request.subject}".strip(),
+        "source": source.text(),
         "data": encode(
             {
                 "tool": request.tool,

@@ -1,4 +1,21 @@
 from .entry import Entry
+from .line import Line, Payload, Pending
 from .outbox import Delivery, DeliveryState, Endpoint, EndpointKind, EndpointState
+from .tree import Checkpoint, Leaf, Log, LogKey, Tile
 
-__all__ = ["Delivery", "DeliveryState", "Endpoint", "EndpointKind", "EndpointState", "Entry"]
+__all__ = [
+    "Checkpoint",
+    "Delivery",
+    "DeliveryState",
+    "Endpoint",
+    "EndpointKind",
+    "EndpointState",
+    "Entry",
+    "Leaf",
+    "Line",
+    "Log",
+    "LogKey",
+    "Payload",
+    "Pending",
+    "Tile",
+]

@@ -1,12 +1,10 @@
-"""The record: what happened, who did it, to what. Rows are only ever added."""
+"""The record as people read it: what happened, who did it, to what. Rows are only ever added."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pgtrigger
 from django.db import models
-from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -25,14 +23,14 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 
 
 class Entry(models.Model):
-    """One line of the append-only record.
+    """One entry of the append-only record: a line and, unless it was erased, its payload (a view over both).
 
-    `actor` and `about` are text (`person:ada`, `agent:…`, `clock`, `reviews.hold:…`), so that the
+    `actor` and `about` are text (`person:…`, `agent:…`, `clock`, `reviews.hold:…`), so that the
     record depends on nobody and outlives everybody. `team` is the id of the team that may read it.
     """
 
     id = models.BigAutoField(primary_key=True)
-    at = models.DateTimeField(db_default=Now())
+    at = models.DateTimeField(db_default=models.Func(function="clock_timestamp"))
     kind = models.CharField(max_length=60)
     actor = models.CharField(max_length=200)
     about = models.CharField(max_length=200)
@@ -41,37 +39,19 @@ class Entry(models.Model):
     run = models.CharField(max_length=36, blank=True)
     summary = models.TextField(blank=True)
     data = models.JSONField(default=dict)
+    version = models.SmallIntegerField(default=1)
+    source = models.JSONField(default=dict)
+    """Where the act came from: channel, address, program, token."""
+    is_erased = models.BooleanField(default=False, editable=False)
+    """Its payload was erased; the line and its place in the tree stay."""
 
     objects = EntryQuerySet.as_manager()
 
     class Meta:
+        managed = False
         verbose_name = _("entry")
         verbose_name_plural = _("entries")
         ordering = ["-id"]
-        indexes = [
-            models.Index(fields=["about", "-id"], name="entry_about"),
-            models.Index(fields=["team", "-id"], name="entry_team"),
-            models.Index(fields=["run", "-id"], name="entry_run", condition=~models.Q(run="")),
-            models.Index(fields=["agent", "-id"], name="entry_agent"),
-            models.Index(fields=["kind", "-id"], name="entry_kind"),
-            models.Index(
-                fields=["actor", "-id"],
-                name="entry_person",
-                condition=models.Q(actor__startswith="person:"),
-            ),
-        ]
-        triggers = [
-            pgtrigger.Protect(
-                name="entries_are_only_added", operation=pgtrigger.Update | pgtrigger.Delete
-            ),
-            pgtrigger.Trigger(
-                name="entries_are_not_truncated",
-                operation=pgtrigger.Truncate,
-                when=pgtrigger.Before,
-                level=pgtrigger.Statement,
-                func="raise exception 'entries are only added';",
-            ),
-        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.about}"

@@ -15,7 +15,7 @@ from audit.bell import ring
 from audit.errors import Conflict, Invalid, NotFound
 from audit.models import Delivery, DeliveryState, Endpoint, EndpointKind, EndpointState
 from audit.models.outbox import teams_kept_by
-from audit.record import record
+from audit.record import record, signature_of
 
 if TYPE_CHECKING:
     from people.models import Person
@@ -39,7 +39,7 @@ def create(
     events = outbox.check_events(events)
     check_target(url)
     secret = messages.new_secret()
-    endpoint = Endpoint(team=team, owner=by.record_name, label=label, url=url, events=events)
+    endpoint = Endpoint(team=team, owner=signature_of(by), label=label, url=url, events=events)
     endpoint.keep_secret(secret)
     with transaction.atomic():
         alike = Endpoint.objects.filter(kind=EndpointKind.WEBHOOK, team=team)
@@ -114,7 +114,7 @@ def test(pk: UUID, *, by: Person) -> Delivery:
     endpoint = _locked(pk, by)
     _check_active(endpoint)
     (delivery,) = outbox.enqueue(
-        endpoint, outbox.TEST, {"endpoint": str(endpoint.pk), "sent_by": by.record_name}
+        endpoint, outbox.TEST, {"endpoint": str(endpoint.pk), "sent_by": signature_of(by)}
     )
     return delivery
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import new_id
+from audit.record import Signature
 
 from ..rules import permissions
 from ..rules.permissions import Permission
@@ -83,7 +84,13 @@ class Person(AbstractBaseUser):
 
     @property
     def record_name(self) -> str:
-        return f"person:{self.name}"
+        """Never the name: what is hashed into the record could not be erased."""
+        return f"person:{self.pk}"
+
+    @property
+    def signature(self) -> Signature:
+        """As other columns keep, readably, who it was."""
+        return Signature(f"person:{self.name}", record_name=self.record_name)
 
     @property
     def record_scope(self) -> dict[str, str]:

@@ -21,10 +21,21 @@ begin
                             where o.alert_id = a.id and o.over_at is null)
         returning a.id, a.team_id, a.agent_id, a.title
     loop
-        insert into audit_entry (kind, actor, about, team, agent, run, summary, data, at)
-        values ('alert.resolved', new.decided_by, 'reviews.alert:' || gone.id,
-                coalesce(gone.team_id::text, ''), coalesce(gone.agent_id::text, ''), '',
-                gone.title, jsonb_build_object('hold', new.id), clock_timestamp());
+        -- `decided_by` is readable; the record knows people by their id.
+        with line as (
+            insert into audit_line (kind, actor, about, team, agent, run)
+            values ('alert.resolved',
+                    coalesce((select 'person:' || p.id from people_person p
+                               where starts_with(new.decided_by, 'person:')
+                                 and p.name = substr(new.decided_by, length('person:') + 1)), new.decided_by),
+                    'reviews.alert:' || gone.id, coalesce(gone.team_id::text, ''),
+                    coalesce(gone.agent_id::text, ''), '')
+            returning id, at),
+        payload as (
+            insert into audit_payload (id, at, body)
+            select id, at, jsonb_build_object(
+                       'data', jsonb_build_object('hold', new.id), 'summary', gone.title)::text from line)
+        insert into audit_pending (id) select id from line;
     end loop;
     return null;
 end $$;

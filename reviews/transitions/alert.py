@@ -186,11 +186,11 @@ def acknowledge(pk: UUID, *, by: Person) -> Alert:
         raise Conflict(f"This is {alert.state} already, by {who}.")
     now = timezone.now()
     alert.state = AlertState.ACKNOWLEDGED
-    alert.acknowledged_by, alert.acknowledged_at, alert.repeat_at = by.record_name, now, None
+    alert.acknowledged_by, alert.acknowledged_at, alert.repeat_at = by.signature, now, None
     alert.save(update_fields=["state", "acknowledged_by", "acknowledged_at", "repeat_at"])
     record("alert.acknowledged", actor=by, about=alert, summary=alert.title)
     if not alert.occurrences.filter(over_at=None).exists():
-        _resolve(alert, by.record_name, now)
+        _resolve(alert, by.signature, now)
     ring_alert(alert)
     return alert
 

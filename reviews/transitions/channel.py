@@ -51,7 +51,7 @@ def _added(channel: Channel, team: Team | None, name: str, by: Person) -> Channe
         raise Invalid(f"A channel's name has 1 to {LONGEST_NAME} visible characters.")
     if Channel.objects.living().filter(team=team).count() >= MOST:
         raise Conflict(f"A team can have {MOST} channels. Delete one that is no longer needed.")
-    channel.team, channel.name, channel.created_by = team, name, by.record_name
+    channel.team, channel.name, channel.created_by = team, name, by.signature
     try:
         with transaction.atomic():
             channel.save()

@@ -12,7 +12,7 @@ from django.utils import timezone
 from agents.models import Action, Agent, Run, Trip
 from audit.columns import columns, parted
 from audit.errors import Conflict, Invalid, NotFound
-from audit.record import record
+from audit.record import record, signature_of
 from audit.trips import one_trip
 from people.models import Person
 
@@ -116,7 +116,7 @@ def decide(
     if len(note) > LONGEST_NOTE:
         raise Invalid(f"A note may have {LONGEST_NOTE:,} characters.")
     hold.state, hold.decision = HoldState.DECIDED, decision
-    hold.decided_by = by if isinstance(by, str) else by.record_name
+    hold.decided_by = signature_of(by)
     hold.decided_at, hold.note = timezone.now(), note
     hold.claimed_by = hold.claimed_until = None
     with connection.cursor() as cursor:

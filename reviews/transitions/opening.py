@@ -18,7 +18,7 @@ from agents.rules.policy import Requirement
 from audit.bell import ring
 from audit.columns import instance
 from audit.errors import Conflict, Invalid
-from audit.record import Note, Recordable, record, record_all
+from audit.record import Note, Recordable, record, record_all, signature_of
 from audit.trips import one_trip
 from audit.written import insert
 from people.models import Calendar, Team
@@ -226,7 +226,7 @@ def opened(hold: Hold, *, actor: Recordable | str, summary: str) -> Hold:
 def close(hold: Hold, state: HoldState, *, by: Recordable | str, note: str) -> Hold:
     """Close without a decision: expired or cancelled."""
     hold.state = state
-    hold.decided_by = by if isinstance(by, str) else by.record_name
+    hold.decided_by = signature_of(by)
     hold.decided_at = timezone.now()
     hold.note = note
     hold.save(update_fields=["state", "decided_by", "decided_at", "note"])

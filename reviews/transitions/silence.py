@@ -55,7 +55,7 @@ def create(
         agent=agent,
         severity=severity,
         reason=reason,
-        by=by.record_name,
+        by=by.signature,
         until=timezone.now() + length,
     )
     data = {"kind": kind, "agent": agent, "severity": severity, "until": silence.until.isoformat()}
@@ -75,7 +75,7 @@ def end(pk: UUID, *, by: Person) -> Silence:
     now = timezone.now()
     if not silence.is_on(now):
         raise Conflict("This silence is over already.")
-    silence.ended_at, silence.ended_by = now, by.record_name
+    silence.ended_at, silence.ended_by = now, by.signature
     silence.save(update_fields=["ended_at", "ended_by"])
     record("silence.ended", actor=by, about=silence, summary=str(silence))
     ring("silences", "alerts")

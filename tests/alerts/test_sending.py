@@ -352,7 +352,7 @@ def test_the_address_is_sealed_and_its_secrets_are_in_no_row(
     assert desk.shown == f"json://127.0.0.1:{receiver.port}/…"
     assert Notification.objects.get().last_answer == "no such token: …"
     with connection.cursor() as cursor:
-        for table in ("reviews_channel", "reviews_notification", "audit_entry"):
+        for table in ("reviews_channel", "reviews_notification", "audit_line", "audit_payload"):
             cursor.execute(f"select count(*) from {table} t where t::text like '%%a-long-secret%%'")
             assert cursor.fetchone()[0] == 0
 

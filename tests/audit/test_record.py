@@ -11,7 +11,15 @@ from people.models import Person
 
 
 @pytest.mark.parametrize(
-    "statement", ["update audit_entry set kind = 'x'", "delete from audit_entry"]
+    "statement",
+    [
+        "update audit_entry set kind = 'x'",
+        "delete from audit_entry",
+        "update audit_line set kind = 'x'",
+        "delete from audit_line",
+        "update audit_payload set body = '{}'",
+        "update audit_pending set id = id + 1000",
+    ],
 )
 def test_entries_cannot_be_changed_or_removed(scout: Agent, statement: str) -> None:
     before = list(Entry.objects.values_list("kind", flat=True))
@@ -23,11 +31,14 @@ def test_entries_cannot_be_changed_or_removed(scout: Agent, statement: str) -> N
     assert list(Entry.objects.values_list("kind", flat=True)) == before
 
 
-def test_entries_cannot_be_truncated(scout: Agent) -> None:
+@pytest.mark.parametrize(
+    "table", ["line", "payload", "pending", "leaf", "tile", "checkpoint", "logkey", "log"]
+)
+def test_nothing_can_be_truncated(scout: Agent, table: str) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("alter table audit_entry enable trigger all")
+        cursor.execute(f"alter table audit_{table} enable trigger is_not_truncated")
         with pytest.raises(DatabaseError, match="only added"), transaction.atomic():
-            cursor.execute("truncate audit_entry")
+            cursor.execute(f"truncate audit_{table}")
         transaction.set_rollback(True)
 
 
