@@ -1,0 +1,149 @@
+"""Searching the record by words: an index made of the log after the fact, outside of everybody's transactions.
+
+`index_text` follows the log leaf by leaf, so that no line is missed and none is read twice. A line can be found
+by words about a second after it was written; `behind` says how many cannot be found yet.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection, transaction
+
+from . import words
+from .bell import ring
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 2_000
+SHORT = 8
+"""So much of an id is shown where there is no room for the whole of it, and typed from there."""
+WINDOWS = (10_000, 100_000, 1_000_000)
+"""How many of the newest lines are looked through before older ones: a common word has its page full by then,
+and one that is rare in them is soon read from the index for all of the rest."""
+
+BEGIN = "insert into audit_indexed (id, next) values (1, 0) on conflict do nothing"
+TAKE = "select next from audit_indexed for update skip locked"
+READ = """
+select l.id, l.at, l.kind, l.actor, l.about, l.team, l.agent, l.run, p.body
+  from audit_leaf f
+  join audit_line l on l.id = f.line
+  left join audit_payload p on p.id = l.id and p.at = l.at
+ where f.index >= %s order by f.index limit %s
+"""
+WRITE = """
+insert into audit_text (line, at, words)
+select line, at, words::tsvector from unnest(%s::bigint[], %s::timestamptz[], %s::text[]) as t (line, at, words)
+    on conflict do nothing
+"""
+MOVE = "update audit_indexed set next = %s"
+SEARCH = """
+select line from audit_text
+ where words @@ %(query)s::tsquery and line < %(top)s and line >= %(low)s order by line desc limit %(size)s
+"""
+AMONG = """
+select t.line from audit_line l join audit_text t on t.line = l.id and t.at = l.at
+ where (%(about)s = '' or l.about = %(about)s) and (%(run)s = '' or l.run = %(run)s and l.run <> '')
+   and t.words @@ %(query)s::tsquery and l.id < %(top)s and l.id >= %(low)s order by l.id desc limit %(size)s
+"""
+"""Of one subject or one run: those are few, and the lines' own indexes know them."""
+BEHIND = """
+select (select count(*) from (select from audit_pending limit 100000) p)
+       + greatest(0, coalesce((select max(index) + 1 from audit_leaf), 0)
+                     - coalesce((select next from audit_indexed), 0))
+"""
+
+
+@transaction.atomic
+def index_text(limit: int = AT_ONCE) -> int:
+    """Read the words of up to `limit` more entries; how many there were. One at a time: who comes second does nothing.
+
+    Whoever erases a payload takes the same row first (`audit_text_erased`), so that no word of it comes back.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(BEGIN)
+        cursor.execute(TAKE)
+        row = cursor.fetchone()
+        if row is None:
+            return 0
+        cursor.execute(READ, [row[0], limit])
+        lines = cursor.fetchall()
+        told = [(line[0], line[1], _vector(*line)) for line in lines if line[-1] is not None]
+        if told:
+            cursor.execute(WRITE, [list(column) for column in zip(*told, strict=True)])
+        if lines:
+            cursor.execute(MOVE, [row[0] + len(lines)])
+    teams = {line[5] for line in lines if line[5]}
+    if lines:
+        ring("record", *(f"record.{team}" for team in sorted(teams)))
+    return len(lines)
+
+
+def index_all() -> int:
+    """All that there is; how much that was."""
+    total = 0
+    while found := index_text():
+        total += found
+    return total
+
+
+def _vector(
+    pk: int, at: Any, kind: str, actor: str, about: str, team: str, agent: str, run: str, body: str
+) -> str:
+    try:
+        told = json.loads(body)
+    except ValueError:
+        logger.warning("The payload of entry %s is no JSON: it cannot be found by its words.", pk)
+        told = {}
+    told = told if isinstance(told, dict) else {}
+    parts = [
+        str(told.get("summary", "")),
+        words.text_of(told.get("data")),
+        words.text_of(told.get("source")),
+    ]
+    ids = (kind, about, about[-SHORT:], run, actor, str(pk))
+    return words.vector(" ".join([*ids, *parts]), facts(kind, actor, team, agent))
+
+
+def facts(kind: str, actor: str, team: str, agent: str) -> list[str]:
+    """What many lines have in common, as words to narrow a search by. What few have, the lines' own index finds."""
+    noun = f"{kind.partition('.')[0]}."
+    named = {"noun": noun, "kind": kind, "actor": actor, "agent": agent, "team": team}
+    return [words.fact(name, value) for name, value in named.items() if value]
+
+
+def search(
+    query: str,
+    *,
+    about: str = "",
+    run: str = "",
+    before: int | None = None,
+    since: int = 0,
+    size: int = 50,
+) -> Sequence[int]:
+    """Numbers of entries that fit, the newest first. `query` is one of `audit.words`."""
+    found: list[int] = []
+    with connection.cursor() as cursor:
+        cursor.execute("select coalesce(max(line), 0) + 1 from audit_text")
+        top = cursor.fetchone()[0]
+        top = top if before is None else min(top, before)
+        given = {"query": query, "about": about, "run": run}
+        lows = [max(since, top - window) for window in WINDOWS] + [since]
+        for low in [since] if about or run else dict.fromkeys(lows):
+            given |= {"top": top, "low": low, "size": size - len(found)}
+            cursor.execute(AMONG if about or run else SEARCH, given)
+            found += [line for (line,) in cursor.fetchall()]
+            if len(found) >= size:
+                break
+            top = low
+    return found
+
+
+def behind() -> int:
+    """How many entries cannot be found by their words yet."""
+    with connection.cursor() as cursor:
+        cursor.execute(BEHIND)
+        return int(cursor.fetchone()[0])
