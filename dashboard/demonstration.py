@@ -23,6 +23,7 @@ from dashboard.embedded.runtime import PROJECT, private_file
 from people.models import Group, Membership, Person, Role, Team
 from people.transitions import group as groups
 from people.transitions import person as people
+from people.transitions.team import named as named_team
 
 BY = "demo"
 EVERYWHERE = ""
@@ -96,7 +97,7 @@ def prepare(data: Path) -> dict[str, Any]:
     path = data / "demo.json"
     known = _read(path)
     with transaction.atomic():
-        teams = {name: Team.objects.get_or_create(name=name)[0] for name in ("support", "trading")}
+        teams = {name: named_team(name, by=BY) for name in ("support", "trading")}
         said = {
             "people": [_person(name, teams, _known(known, "people", name)) for name in PEOPLE],
             "agents": [

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from agents.models.aap import Provisioner
 from agents.transitions import provisioner as provisioners
-from people.models import Team
+from people.transitions import team as teams
 
 BY = "command"
 
@@ -30,7 +30,7 @@ def add_arguments(verbs: Any) -> None:
 
 @transaction.atomic
 def provisioner(*, team: str, label: str, **_: Any) -> tuple[Any, str]:
-    owner, _made = Team.objects.get_or_create(name=team)
+    owner = teams.named(team, by=BY)
     made, token = provisioners.authorize(owner, by=BY, label=label[:80])
     told = {"id": str(made.pk), "team": team, "label": made.label, "token": token}
     return told, f"It makes agents of {team}. Its token, shown only now: {token}"

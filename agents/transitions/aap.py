@@ -72,7 +72,14 @@ def ask(key: AgentKey, submitted: Submitted, *, idempotency: bytes) -> tuple[AAP
     proposed_of(request)  # what nobody could be shown is refused now, not when it is judged
     request.save(force_insert=True)
     if not judge(request):
-        record("request.deferred", actor=agent, about=request, summary=request.qualified_tool)
+        told = {"tool": request.qualified_tool, "exactly": bytes(request.digest).hex()}
+        record(
+            "request.deferred",
+            actor=agent,
+            about=request,
+            summary=request.qualified_tool,
+            data=told,
+        )
     return request, True
 
 

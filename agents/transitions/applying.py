@@ -9,6 +9,7 @@ from typing import Any, cast
 from django.utils import timezone
 
 from audit.bell import ring
+from audit.changes import changed
 from audit.errors import Invalid
 from audit.record import Recordable, record
 
@@ -131,7 +132,8 @@ def add(policy: Policy, setting: BreakerSetting, *, by: Recordable | str) -> Bre
     say(row, setting)
     probation.forget(row, timezone.now())
     row.save(force_insert=True)
-    record("breaker.added", actor=by, about=row, summary=str(setting)[:300])
+    now = setting.as_dict()
+    record("breaker.added", actor=by, about=row, summary=str(setting)[:300], after=now)
     return row
 
 
@@ -147,12 +149,14 @@ def change(
         each.save()
     if before.state != after.state:
         move(row, after)
+    was, now = changed(before.as_dict(), after.as_dict())
     record(
         "breaker.changed",
         actor=by,
         about=row,
         summary=str(after)[:300],
-        data={"before": before.as_dict(), "after": after.as_dict()},
+        before=was,
+        after=now,
     )
 
 
@@ -173,7 +177,8 @@ def remove(row: Breaker, *, by: Recordable | str) -> None:
             f"breakers: {setting_of(row).name}: It is open, and keeps something stopped. "
             "Answer its trip first, then remove it."
         )
-    record("breaker.removed", actor=by, about=row, summary=str(setting_of(row))[:300])
+    gone = setting_of(row)
+    record("breaker.removed", actor=by, about=row, summary=str(gone)[:300], before=gone.as_dict())
     own.delete()
     row.delete()
 

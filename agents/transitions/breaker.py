@@ -53,6 +53,7 @@ def resume(
             if limit is not None:
                 documenting.keep_breaker(breaker, by=by, why=f"After a trip: {made.reason}")
         habits.accept(made)
+    before = paused.state
     if paused.state in (RunState.PAUSED, AgentState.PAUSED):
         paused.state = RunState.RUNNING if made.run else AgentState.ACTIVE
     paused.state_reason = ""
@@ -68,6 +69,8 @@ def resume(
             "limit": plain(limit) if limit else None,
             "extra": plain(extra) if extra else None,
         },
+        before={"state": before},
+        after={"state": paused.state},
     )
     signals.agent_started.send(Trip, trip=made, at=made.ended_at)
     stopping.ring_control(made.agent, made.run)
@@ -85,6 +88,7 @@ def change(
 ) -> Breaker:
     """Set another limit, window or scope."""
     breaker = locked_for(breaker, by)
+    before = probation.facts(breaker)
     if limit is not None:
         breaker.limit = limit
     if window is not None:
@@ -101,62 +105,67 @@ def change(
     if breaker.limit <= 0 or timedelta(0) < breaker.window < timedelta(seconds=probation.NARROW_S):
         raise Invalid("The limit must be above zero and the window at least 10 seconds.")
     breaker.save()
-    return changed(breaker, by, "breaker.changed", f"More than {plain(breaker.limit)} trips.")
+    return changed(breaker, by, "changed", before, f"More than {plain(breaker.limit)} trips.")
 
 
 @transaction.atomic
 def disable(breaker: Breaker, *, by: Person, reason: str, until: datetime | None = None) -> Breaker:
     """Stop watching, with a reason for the record; until then, or until somebody lets it watch again."""
     breaker = locked_for(breaker, by, Permission.DISABLE)
+    before = probation.facts(breaker)
     reason = said(Permission.DISABLE, reason)
     if until is not None and not timezone.now() < until <= timezone.now() + LONGEST_REST:
         raise Invalid(f"It can rest for up to {LONGEST_REST.days} days.")
     move(breaker, "disable", reason=reason, until=until)
     rest = "" if until is None else f"Until {until:%Y-%m-%d %H:%M} UTC. "
-    return changed(breaker, by, "breaker.disabled", f"{rest}{reason}")
+    return changed(breaker, by, "disabled", before, f"{rest}{reason}")
 
 
 @transaction.atomic
 def enable(breaker: Breaker, *, by: Person, reason: str = "") -> Breaker:
     """Watch again; what happened meanwhile does not count."""
     breaker = locked_for(breaker, by)
+    before = probation.facts(breaker)
     reason = said(Permission.CHANGE_BREAKER, reason)
     move(breaker, "enable")
-    return changed(breaker, by, "breaker.enabled", reason)
+    return changed(breaker, by, "enabled", before, reason)
 
 
 @transaction.atomic
 def wake(breaker: Breaker) -> Breaker:
     """The time it rested is over: it watches again, and counts from now. Twice is harmless."""
     breaker = locked(breaker)
+    before = probation.facts(breaker)
     now = timezone.now()
     if breaker.state != BreakerState.DISABLED or not breaker.disabled_until:
         return breaker
     if breaker.disabled_until > now:
         return breaker
     move(breaker, "wake")
-    return changed(breaker, "clock", "breaker.enabled", "The time it rested is over.")
+    return changed(breaker, "clock", "enabled", before, "The time it rested is over.")
 
 
 @transaction.atomic
 def shadow(breaker: Breaker, *, by: Person, reason: str = "") -> Breaker:
     """Judge and say so, but never stop anything."""
     breaker = locked_for(breaker, by, Permission.DISABLE)
+    before = probation.facts(breaker)
     reason = said(Permission.DISABLE, reason)
     move(breaker, "shadow", reason=reason)
-    return changed(breaker, by, "breaker.shadowed", reason)
+    return changed(breaker, by, "shadowed", before, reason)
 
 
 @transaction.atomic
 def grant(breaker: Breaker, *, by: Person, extra: Decimal, reason: str = "") -> Breaker:
     """Raise its limit once: by so much, until the window has passed or it trips."""
     breaker = locked_for(breaker, by, Permission.RAISE_LIMIT)
+    before = probation.facts(breaker)
     reason = said(Permission.RAISE_LIMIT, reason)
     after(breaker, "grant")
     probation.grant(breaker, extra, timezone.now())
     breaker.save(update_fields=["extra", "extra_until"])
     words = f"{plain(extra)} more, once. {reason}".strip()
-    return changed(breaker, by, "breaker.granted", words)
+    return changed(breaker, by, "granted", before, words)
 
 
 def move(
@@ -214,8 +223,10 @@ def locked(breaker: Breaker) -> Breaker:
     return breaker
 
 
-def changed(breaker: Breaker, by: Person | str, kind: str, summary: str) -> Breaker:
-    record(kind, actor=by, about=breaker, summary=summary)
+def changed(
+    breaker: Breaker, by: Person | str, kind: str, before: dict[str, Any], summary: str
+) -> Breaker:
+    probation.tell(kind, breaker, by=by, before=before, summary=summary)
     documenting.keep_breaker(breaker, by=by, why=summary)
     ring(f"agent.{breaker.agent_id}", f"agents.{breaker.owner_team_id}", "agents")
     return breaker

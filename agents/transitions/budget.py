@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from audit.bell import ring
+from audit.changes import changed
 from audit.errors import Conflict, Invalid
 from audit.record import Recordable, record
 from people.models import Calendar, Person, Team
@@ -74,7 +75,6 @@ def remove(budget: Budget, *, by: Person | Recordable | str, why: str = "") -> N
         by,
         summary=why.strip() or f"{found.name}: no limit any more",
         before=setting_of(found).as_dict(),
-        after=None,
     )
     delete(found)
     said = why.strip() or f"The budget “{found.name}” was removed."
@@ -123,8 +123,8 @@ def raise_for_now(account: Account, limit: Decimal, *, by: Person | str, why: st
         by,
         summary=why.strip()
         or f"{budget.name}: {amount(limit, budget.unit)} for this period, instead of {amount(before, budget.unit)}",
-        before=str(before),
-        after=str(limit),
+        before={"limit": str(before)},
+        after={"limit": str(limit)},
         account=str(account.pk),
         owner=str(account.owner),
         until=account.ends_at,
@@ -240,6 +240,16 @@ def delete(budget: Budget) -> None:
     budget.delete()
 
 
-def tell(kind: str, budget: Budget, by: Any, *, summary: str, **data: Any) -> None:
-    record(kind, actor=by, about=budget, summary=summary[:300], data=data)
+def tell(
+    kind: str,
+    budget: Budget,
+    by: Any,
+    *,
+    summary: str,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None = None,
+    **data: Any,
+) -> None:
+    was, now = changed(before, after)
+    record(kind, actor=by, about=budget, summary=summary[:300], data=data, before=was, after=now)
     ring("agents", f"agents.{budget.team_id}")

@@ -54,7 +54,13 @@ def asked(found: list[Action], *, by: Person, reason: str) -> None:
         if action.cancel_requested_at is None:
             action.cancel_requested_at = now
             action.save(update_fields=["cancel_requested_at"])
-            record("action.cancel_asked", actor=by, about=action, summary=reason or action.tool)
+            record(
+                "action.cancel_asked",
+                actor=by,
+                about=action,
+                summary=reason or action.tool,
+                data={"tool": action.tool},
+            )
     runs = {action.run_id for action in found}
     Run.objects.filter(pk__in=runs).update(control_version=F("control_version") + 1)
     for run in runs:

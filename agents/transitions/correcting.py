@@ -71,7 +71,9 @@ def void(action: Action, *, by: Person, reason: str) -> Action:
         actor=by,
         about=action,
         summary=f"{amount(before, 'usd')} does not count: {reason}"[:300],
-        data={"before": str(before), "source": source, "reason": reason},
+        data={"source": source, "reason": reason},
+        before={"cost_usd": str(before), "source": source},
+        after={"cost_usd": "0", "source": CostSource.VOIDED},
     )
     ring(f"run.{action.run_id}", f"agent.{action.agent_id}", f"action.{action.pk}")
     ring("agents", f"agents.{action.agent.team_id}")

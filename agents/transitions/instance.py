@@ -100,7 +100,8 @@ def make(
     instance.sealed_credential = sealed(credential, token, instance)
     instance.created_at, instance.verifying_since = timezone.now(), None
     instance.save()
-    record("instance.provisioned", actor=provisioner, about=instance, summary=agent.name)
+    told = {"agent": agent.pk}
+    record("instance.provisioned", actor=provisioner, about=instance, summary=agent.name, data=told)
     return instance, credential
 
 

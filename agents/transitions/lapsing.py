@@ -6,7 +6,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit.bell import ring
-from audit.record import record
 
 from ..models import Action, ActionState
 from ..weighing import LAPSED
@@ -29,6 +28,6 @@ def lapse(action: Action) -> Action:
         LAPSED,
     )
     action.save(update_fields=["state", "code", "state_reason"])
-    record("action.lapsed", actor="clock", about=action, summary=LAPSED)
+    actions.tell("lapsed", action, before=ActionState.ALLOWED, by="clock", summary=LAPSED)
     ring(f"run.{action.run_id}", f"agent.{action.agent_id}", f"action.{action.pk}")
     return action

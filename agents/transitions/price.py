@@ -13,8 +13,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.utils import timezone
 
-from audit.changes import changed
 from audit.bell import ring
+from audit.changes import changed
 from audit.record import Recordable, record, signature_of
 from people.models import Person, Team
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db.models import F
 from django.utils import timezone
 
 from audit.bell import ring
+from audit.changes import changed
 from audit.errors import Invalid
 from audit.record import Recordable, record
 from audit.written import update
@@ -33,6 +35,7 @@ from ..rules.breakers import plain
 from ..rules.breakers.evidence import judged_probe
 from ..rules.breakers.probes import Probe, reopens
 from ..rules.facts import BreakerFacts
+from ..rules.policy import durations
 from ..weighing import BUCKETED
 from . import together
 from .rows import first
@@ -55,6 +58,41 @@ OPENED = (
 """What changes when a breaker opens."""
 
 
+def facts(breaker: Breaker) -> dict[str, Any]:
+    """What of it people and verbs change, for the record."""
+    until = breaker.disabled_until
+    return {
+        "state": str(breaker.state),
+        "limit": plain(breaker.limit),
+        "extra": plain(breaker.extra),
+        "window": durations.written(breaker.window) if breaker.window else "run",
+        "scope": str(breaker.scope),
+        "until": until.isoformat() if until else None,
+    }
+
+
+def tell(
+    kind: str,
+    breaker: Breaker,
+    *,
+    by: Recordable | str,
+    before: dict[str, Any],
+    summary: str,
+    **data: Any,
+) -> None:
+    """The entry of a change that is written already: `before` are the `facts` of then."""
+    was, now = changed(before, facts(breaker))
+    record(
+        f"breaker.{kind}",
+        actor=by,
+        about=breaker,
+        summary=summary,
+        data=data,
+        before=was,
+        after=now,
+    )
+
+
 def begin(
     breaker: Breaker,
     *,
@@ -70,13 +108,10 @@ def begin(
     if limit is not None:
         if limit <= 0 or not limit.is_finite():
             raise Invalid("A limit must be above zero.")
+        before = facts(breaker)
         breaker.limit = limit
-        record(
-            "breaker.changed",
-            actor=by,
-            about=breaker,
-            summary=f"The limit is now {plain(limit)}.",
-        )
+        said = f"The limit is now {plain(limit)}."
+        tell("changed", breaker, by=by, before=before, summary=said)
     breaker.state = BreakerState.HALF_OPEN
     breaker.generation += 1
     if extra is None:
@@ -219,6 +254,7 @@ def reopen(breaker: Breaker, outcome: Probe, *, at: datetime, of: Agent) -> None
     agent = Agent.objects.select_related("team").get(pk=of.pk)
     if agent.state != AgentState.ACTIVE or (run is not None and run.state != RunState.RUNNING):
         return
+    before = facts(breaker)
     open_up(breaker, at, again=True)
     evidence = evidence_of(breaker, agent.pk, run.pk if run else None, {}, at)
     evidence["judged"] = judged_probe(outcome)
@@ -226,16 +262,17 @@ def reopen(breaker: Breaker, outcome: Probe, *, at: datetime, of: Agent) -> None
         together.stop_team(breaker, agent, at=at, reason=reason, evidence=evidence)
     else:
         stop(agent, run, at=at, reason=reason, breaker=breaker, evidence=evidence)
-    record("breaker.reopened", actor="clock", about=breaker, summary=reason)
+    tell("reopened", breaker, by="clock", before=before, summary=reason)
 
 
 def close(breaker: Breaker, reason: str) -> None:
+    before = facts(breaker)
     breaker.state = BreakerState.CLOSED
     breaker.generation += 1
     breaker.reopenings = 0
     breaker.probation_until = None
     breaker.save()
-    record("breaker.closed", actor="clock", about=breaker, summary=reason)
+    tell("closed", breaker, by="clock", before=before, summary=reason)
     if breaker.agent is not None:
         ring_control(breaker.agent, breaker.run)
     else:

@@ -32,7 +32,9 @@ def authorize(team: Team, *, by: Recordable | str, label: str = "") -> tuple[Pro
     made = Provisioner.objects.create(
         team=team, label=label, prefix=secret[:10], hash=sha256(secret.encode()).digest()
     )
-    record("provisioner.created", actor=by, about=made, summary=f"{made} for {team}")
+    record(
+        "provisioner.created", actor=by, about=made, summary=f"{made} for {team}", data=facts(made)
+    )
     return made, secret
 
 
@@ -43,8 +45,18 @@ def revoke(provisioner: Provisioner, *, by: Recordable | str) -> Provisioner:
     if provisioner.revoked_at is None:
         provisioner.revoked_at = timezone.now()
         provisioner.save(update_fields=["revoked_at"])
-        record("provisioner.revoked", actor=by, about=provisioner, summary=str(provisioner))
+        record(
+            "provisioner.revoked",
+            actor=by,
+            about=provisioner,
+            summary=str(provisioner),
+            data=facts(provisioner),
+        )
     return provisioner
+
+
+def facts(provisioner: Provisioner) -> dict[str, Any]:
+    return {"label": provisioner.label, "prefix": provisioner.prefix}
 
 
 def locked(provisioner: Provisioner) -> Provisioner:

@@ -37,6 +37,7 @@ def stop(
 ) -> Trip:
     """Pause a locked agent, or one locked run of it, and ask a person what now."""
     paused: Agent | Run = run or agent
+    before = paused.state
     paused.state = RunState.PAUSED if run else AgentState.PAUSED
     paused.state_reason = reason
     paused.control_version += 1
@@ -66,6 +67,8 @@ def stop(
             about=paused,
             summary=reason,
             data={"trip": str(made.pk)},
+            before={"state": before},
+            after={"state": paused.state},
         )
     ring_control(
         agent, run
@@ -129,7 +132,12 @@ def paused(made: Trip, actor: str) -> Note:
         agent=str(made.agent_id),
         run="",
         summary=made.reason,
-        data={"trip": str(made.pk), "group": str(made.group)},
+        data={
+            "trip": str(made.pk),
+            "group": str(made.group),
+            "before": {"state": AgentState.ACTIVE},
+            "after": {"state": AgentState.PAUSED},
+        },
     )
 
 

@@ -199,7 +199,9 @@ def finish(over: Sequence[tuple[Traced, Any, Root]], agents: dict[UUID, Any]) ->
         )
     }
     record_all(
-        note(f"run.{outcomes[row.id]}", one, agents, row.name, {"error": root.error})
+        note(
+            f"run.{outcomes[row.id]}", one, agents, row.name, ended_as(row, root, outcomes[row.id])
+        )
         for one, row, root in live
         if row.id in ended
     )
@@ -212,6 +214,10 @@ def finish(over: Sequence[tuple[Traced, Any, Root]], agents: dict[UUID, Any]) ->
                 by=Agent.objects.get(pk=one.agent),
             )
     ring(*{topic for id in ended for topic in (f"run.{id}", f"control.{id}")})
+
+
+def ended_as(row: Any, root: Root, outcome: RunState) -> dict[str, Any]:
+    return {"error": root.error, "before": {"state": row.state}, "after": {"state": outcome}}
 
 
 def note(

@@ -105,7 +105,7 @@ def trip(
     if facts.scope != Scope.TEAM and (found := fleet.is_guarded(agent, at)):
         fleet.guard(breaker, agent, run, *found, reason=verdict.reason, at=at)
         return None
-    again = breaker.state == BreakerState.HALF_OPEN
+    before, again = probation.facts(breaker), breaker.state == BreakerState.HALF_OPEN
     probation.open_up(breaker, at, again=again)
     evidence = (
         evidence
@@ -117,12 +117,14 @@ def trip(
         stopped = together.stop_team(breaker, agent, at=at, evidence=evidence, **why)
     else:
         stopped = stopping.stop(agent, run, at=at, breaker=breaker, evidence=evidence, **why)
-    record(
-        "breaker.reopened" if again else "breaker.opened",
-        actor=f"agents.breaker:{breaker.pk}",
-        about=breaker,
+    probation.tell(
+        "reopened" if again else "opened",
+        breaker,
+        by=breaker,
+        before=before,
         summary=verdict.reason,
-        data={"trip": str(stopped.pk), "value": plain(verdict.value)},
+        trip=str(stopped.pk),
+        value=plain(verdict.value),
     )
     return stopped
 

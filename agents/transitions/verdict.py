@@ -45,7 +45,9 @@ def judge(trip: Trip | UUID, *, was_true: bool, by: Person) -> Trip:
         actor=by,
         about=made,
         summary="It was right to stop." if was_true else "A false trip.",
-        data={"was_true": was_true, "before": before},
+        data={"was_true": was_true},
+        before={"was_true": before},
+        after={"was_true": was_true},
     )
     ring(f"agent.{agent.pk}", f"hold.{made.pk}", f"agents.{agent.team_id}")
     return made

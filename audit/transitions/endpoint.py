@@ -15,7 +15,7 @@ from audit.bell import ring
 from audit.errors import Conflict, Invalid, NotFound
 from audit.models import Delivery, DeliveryState, Endpoint, EndpointKind, EndpointState
 from audit.models.outbox import teams_kept_by
-from audit.record import record, signature_of
+from audit.record import Recordable, record, signature_of
 
 if TYPE_CHECKING:
     from people.models import Person
@@ -51,7 +51,7 @@ def create(
             actor=by,
             about=endpoint,
             summary=url,
-            data={"events": events, "label": label},
+            data={"events": events, "label": label, "url": url},
         )
     return endpoint, secret
 
@@ -70,7 +70,7 @@ def disable(pk: UUID, *, by: Person) -> Endpoint:
     endpoint = _locked(pk, by)
     if endpoint.is_active:
         _stop(endpoint, EndpointState.DISABLED, reason="")
-        record("endpoint.disabled", actor=by, about=endpoint, summary=str(endpoint))
+        tell("disabled", endpoint, by=by, before=EndpointState.ACTIVE)
     return endpoint
 
 
@@ -82,7 +82,7 @@ def enable(pk: UUID, *, by: Person) -> Endpoint:
         endpoint.state, endpoint.state_reason = EndpointState.ACTIVE, ""
         endpoint.failures, endpoint.rests_until = 0, None
         endpoint.save()
-        record("endpoint.enabled", actor=by, about=endpoint, summary=str(endpoint))
+        tell("enabled", endpoint, by=by, before=EndpointState.DISABLED)
     return endpoint
 
 
@@ -93,8 +93,9 @@ def delete(pk: UUID, *, by: Person) -> None:
     Deleting the row itself here would make every transaction wait that has something to tell it.
     """
     endpoint = _locked(pk, by)
-    record("endpoint.deleted", actor=by, about=endpoint, summary=str(endpoint))
+    before = endpoint.state
     _stop(endpoint, EndpointState.DELETED, reason="")
+    tell("deleted", endpoint, by=by, before=before)
 
 
 @transaction.atomic
@@ -150,12 +151,27 @@ def again(delivery: Delivery) -> None:
 def give_up(endpoint: Endpoint, *, reason: str) -> None:
     """It said that it is gone. The caller has locked it."""
     _stop(endpoint, EndpointState.DISABLED, reason=reason)
-    record("endpoint.disabled", actor="clock", about=endpoint, summary=reason)
+    tell("disabled", endpoint, by="clock", before=EndpointState.ACTIVE, summary=reason)
 
 
 def drop(endpoint: Endpoint) -> None:
     """Whoever it belonged to is gone, or wants no more messages. The caller has locked it."""
+    before = endpoint.state
     _stop(endpoint, EndpointState.DELETED, reason="")
+    tell("dropped", endpoint, by=endpoint.owner or "clock", before=before)
+
+
+def tell(
+    what: str, endpoint: Endpoint, *, by: Recordable | str, before: str, summary: str = ""
+) -> None:
+    record(
+        f"endpoint.{what}",
+        actor=by,
+        about=endpoint,
+        summary=summary or str(endpoint),
+        before={"state": before},
+        after={"state": endpoint.state},
+    )
 
 
 def _stop(endpoint: Endpoint, state: EndpointState, *, reason: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from django.db import transaction
 
+from audit.changes import changed
 from audit.errors import Invalid, NotFound
 from audit.record import record
 
@@ -22,6 +24,8 @@ def put(team: Team, hours: Hours, *, by: Doer) -> Calendar:
     """When the team works from now on. Deadlines that are set already stay. Raises Invalid (`extra["fields"]`)."""
     check_arranges(team, by)
     _check(hours)
+    known = Calendar.objects.select_for_update().filter(team=team).first()
+    before = facts(known) if known else None
     calendar, _ = Calendar.objects.update_or_create(
         team=team,
         defaults={
@@ -34,24 +38,39 @@ def put(team: Team, hours: Hours, *, by: Doer) -> Calendar:
             "holidays": sorted(hours.holidays),
         },
     )
-    data = {
-        "days": calendar.days,
-        "country": hours.country,
-        "subdivision": hours.subdivision,
-        "holidays": calendar.holidays,
-    }
-    record("calendar.set", actor=by, about=team, summary=f"{team} works {calendar}", data=data)
+    was, now = changed(before, facts(calendar))
+    record(
+        "calendar.set",
+        actor=by,
+        about=team,
+        summary=f"{team} works {calendar}",
+        before=was,
+        after=now,
+    )
     return calendar
+
+
+def facts(calendar: Calendar) -> dict[str, Any]:
+    """What it says, for the record."""
+    names = ("time_zone", "days", "opens", "closes", "country", "subdivision", "holidays")
+    return {name: getattr(calendar, name) for name in names}
 
 
 @transaction.atomic
 def remove(team: Team, *, by: Doer) -> None:
     """The team works round the clock again."""
     check_arranges(team, by)
-    gone, _ = Calendar.objects.filter(team=team).delete()
-    if not gone:
+    calendar = Calendar.objects.select_for_update().filter(team=team).first()
+    if calendar is None:
         raise NotFound("This team has no calendar.")
-    record("calendar.removed", actor=by, about=team, summary=f"{team} works round the clock")
+    record(
+        "calendar.removed",
+        actor=by,
+        about=team,
+        summary=f"{team} works round the clock",
+        before=facts(calendar),
+    )
+    calendar.delete()
 
 
 def _check(hours: Hours) -> None:

@@ -20,7 +20,13 @@ def create(team: Team, name: str, *, by: Doer) -> Group:
     check_arranges(team, by)
     group = Group(team=team, name=worded(name, "A group's name", LONGEST_NAME))
     _save(group)
-    record("group.created", actor=by, about=group, summary=f"{group} of {team}")
+    record(
+        "group.created",
+        actor=by,
+        about=group,
+        summary=f"{group} of {team}",
+        data={"group": group.name},
+    )
     return group
 
 
@@ -34,7 +40,14 @@ def rename(group: Group, name: str, *, by: Doer) -> Group:
     ask_leave(group)
     group.name = name
     _save(group)
-    record("group.renamed", actor=by, about=group, summary=f"{before} is now {name}")
+    record(
+        "group.renamed",
+        actor=by,
+        about=group,
+        summary=f"{before} is now {name}",
+        before={"name": before},
+        after={"name": name},
+    )
     return group
 
 
@@ -70,7 +83,8 @@ def delete(group: Group, *, by: Doer) -> None:
     group = lock(group, by=by)
     ask_leave(group)
     names = sorted(group.members.values_list("name", flat=True))
-    record("group.deleted", actor=by, about=group, summary=str(group), data={"members": names})
+    data = {"group": group.name, "members": names}
+    record("group.deleted", actor=by, about=group, summary=str(group), data=data)
     group.delete()
 
 

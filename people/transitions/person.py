@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.db import transaction
 
 from audit.record import record
@@ -15,6 +17,7 @@ def create(
 ) -> Person:
     """Add a person with one role, in `team` or in every team. Without a password nobody can sign in."""
     person = Person.objects.create_person(name, password)
+    record("person.added", actor=by, about=person, summary=name, data={"name": name})
     join(person, role=role, team=team, by=by)
     return person
 
@@ -22,6 +25,7 @@ def create(
 @transaction.atomic
 def join(person: Person, *, role: Role, team: Team | None = None, by: str) -> Membership:
     """Give a person a role in `team` (or in every team), replacing the one they had there."""
+    known = Membership.objects.select_for_update().filter(person=person, team=team).first()
     membership, _ = Membership.objects.update_or_create(
         person=person, team=team, defaults={"role": role}
     )
@@ -31,6 +35,42 @@ def join(person: Person, *, role: Role, team: Team | None = None, by: str) -> Me
         actor=by,
         about=person,
         summary=f"{person} became {Role(role).label.lower()} of {place}",
-        data={"role": role, "team": str(team.pk) if team else None},
+        data={"role": str(role), "team": str(team.pk) if team else None},
+        before={"role": known.role} if known else None,
+        after={"role": str(role)},
     )
     return membership
+
+
+@transaction.atomic
+def set_time_zone(person: Person, zone: str, *, by: Person) -> Person:
+    """In which zone times are shown to them."""
+    person = Person.objects.select_for_update().get(pk=person.pk)
+    before = person.time_zone
+    if zone == before:
+        return person
+    person.time_zone = zone
+    person.save(update_fields=["time_zone"])
+    record(
+        "person.changed",
+        actor=by,
+        about=person,
+        summary=f"Times are shown in {zone}.",
+        before={"time_zone": before},
+        after={"time_zone": zone},
+    )
+    return person
+
+
+@transaction.atomic
+def link(person: Person, make: Callable[[Person], str], *, by: str) -> str:
+    """The link with which they choose a password, once. Whoever has it is them."""
+    record("link.made", actor=by, about=person)
+    return make(person)
+
+
+@transaction.atomic
+def choose_password(person: Person, save: Callable[[], object], *, how: str) -> None:
+    """Their own choice; `save` keeps it. What it is stands nowhere."""
+    save()
+    record("person.password_changed", actor=person, about=person, data={"how": how})

@@ -53,7 +53,12 @@ def issue(
         created_at=now,
         expires_at=now + timedelta(days=days),
     )
-    data = {"label": token.label, "scopes": token.scopes, "expires_at": token.expires_at}
+    data = {
+        "label": token.label,
+        "person": person.name,
+        "scopes": token.scopes,
+        "expires_at": token.expires_at,
+    }
     record("token.issued", actor=by, about=token, summary=f"{token} for {person}", data=data)
     return token, secret
 
@@ -73,5 +78,6 @@ def revoke(token: PersonalToken, *, by: Doer) -> PersonalToken:
         return found
     found.revoked_at = timezone.now()
     found.save(update_fields=["revoked_at"])
-    record("token.revoked", actor=by, about=found, summary=f"{found} of {found.person}")
+    data = {"label": found.label, "person": found.person.name}
+    record("token.revoked", actor=by, about=found, summary=f"{found} of {found.person}", data=data)
     return found

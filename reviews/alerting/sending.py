@@ -303,7 +303,13 @@ def _remember(channel: Channel, outcome: Outcome, now: datetime) -> None:
     )
     if bool(outcome.error) != was_failing:
         kind = "channel.failing" if outcome.error else "channel.recovered"
-        record(kind, actor="clock", about=channel, summary=outcome.error or str(channel))
+        record(
+            kind,
+            actor="clock",
+            about=channel,
+            summary=outcome.error or str(channel),
+            data={"name": channel.name},
+        )
 
 
 def _ring(notification: Notification) -> None:

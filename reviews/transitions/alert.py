@@ -188,7 +188,15 @@ def acknowledge(pk: UUID, *, by: Person) -> Alert:
     alert.state = AlertState.ACKNOWLEDGED
     alert.acknowledged_by, alert.acknowledged_at, alert.repeat_at = by.signature, now, None
     alert.save(update_fields=["state", "acknowledged_by", "acknowledged_at", "repeat_at"])
-    record("alert.acknowledged", actor=by, about=alert, summary=alert.title)
+    was, is_now = {"state": AlertState.FIRING}, {"state": alert.state}
+    record(
+        "alert.acknowledged",
+        actor=by,
+        about=alert,
+        summary=alert.title,
+        before=was,
+        after=is_now,
+    )
     if not alert.occurrences.filter(over_at=None).exists():
         _resolve(alert, by.signature, now)
     ring_alert(alert)
@@ -221,7 +229,15 @@ def resolve_old(pk: UUID) -> Alert:
 
 
 def _resolve(alert: Alert, by: str, now: datetime) -> None:
+    before = alert.state
     alert.state = AlertState.RESOLVED
     alert.resolved_by, alert.resolved_at, alert.repeat_at = by, now, None
     alert.save(update_fields=["state", "resolved_by", "resolved_at", "repeat_at"])
-    record("alert.resolved", actor=by, about=alert, summary=alert.title)
+    record(
+        "alert.resolved",
+        actor=by,
+        about=alert,
+        summary=alert.title,
+        before={"state": before},
+        after={"state": alert.state},
+    )

@@ -62,7 +62,7 @@ def _added(channel: Channel, team: Team | None, name: str, by: Person) -> Channe
         actor=by,
         about=channel,
         summary=f"{channel}: {channel.shown}",
-        data={"kind": channel.kind},
+        data={"kind": str(channel.kind), "name": channel.name, "shown": channel.shown},
     )
     ring_channel(channel)
     return channel
@@ -81,7 +81,8 @@ def test(pk: UUID, *, by: Person) -> Notification:
         next_at=timezone.now(),
     )
     Channel.objects.filter(pk=channel.pk).update(rests_until=None)
-    record("channel.tested", actor=by, about=channel, summary=str(channel))
+    data = {"name": channel.name}
+    record("channel.tested", actor=by, about=channel, summary=str(channel), data=data)
     transaction.on_commit(hint, robust=True)
     return sent
 
@@ -92,7 +93,7 @@ def disable(pk: UUID, *, by: Person) -> Channel:
     channel = _locked(pk, by)
     if channel.is_active:
         _stop(channel, ChannelState.DISABLED)
-        record("channel.disabled", actor=by, about=channel, summary=str(channel))
+        tell("disabled", channel, by=by, before=ChannelState.ACTIVE)
     return channel
 
 
@@ -105,7 +106,7 @@ def enable(pk: UUID, *, by: Person) -> Channel:
         channel.failing_since = channel.rests_until = None
         channel.last_error = ""
         channel.save()
-        record("channel.enabled", actor=by, about=channel, summary=str(channel))
+        tell("enabled", channel, by=by, before=ChannelState.DISABLED)
         ring_channel(channel)
     return channel
 
@@ -119,10 +120,23 @@ def delete(pk: UUID, *, by: Person) -> None:
         raise Conflict(
             f"The policy document of {in_policy.team} names it in “{in_policy}”: take it out there first."
         )
-    record("channel.deleted", actor=by, about=channel, summary=str(channel))
+    before = channel.state
     channel.target = "" if channel.person_id else "gone"
     channel.routes.clear()
     _stop(channel, ChannelState.DELETED)
+    tell("deleted", channel, by=by, before=before)
+
+
+def tell(what: str, channel: Channel, *, by: Person, before: str) -> None:
+    record(
+        f"channel.{what}",
+        actor=by,
+        about=channel,
+        summary=str(channel),
+        data={"name": channel.name},
+        before={"state": before},
+        after={"state": channel.state},
+    )
 
 
 def _stop(channel: Channel, state: ChannelState) -> None:

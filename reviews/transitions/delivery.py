@@ -19,7 +19,7 @@ from people.models import Person
 from ..models import Hold, HoldState
 from . import seating
 from .locking import locked
-from .opening import ring_hold
+from .opening import bound, ring_hold
 
 
 @transaction.atomic
@@ -43,7 +43,7 @@ def retry(hold: Hold | UUID, *, by: Person) -> Hold:
         actor=by,
         about=hold,
         summary="Renewed and told again." if lapsed else "Told again.",
-        data={"title": hold.title, "renewed": lapsed},
+        data={**bound(hold), "renewed": lapsed},
     )
     signals.action_told_again.send(Action, action=action)
     ring(f"action.{action.pk}", f"decided.{action.run_id}", f"run.{action.run_id}")

@@ -21,6 +21,7 @@ from people.models import Person
 
 from ..models import Comment, Hold, HoldDecision, HoldKind
 from ..models.hold import CLAIM_LEASE
+from . import seating
 from .locking import LONGEST_NOTE, decide, lock, locked, required
 from .opening import ring_hold
 from .stops import modify, resume, tell, terminate
@@ -91,7 +92,7 @@ def comment(hold: Hold | UUID, *, by: Person, text: str) -> Comment:
     if len(text) > LONGEST_NOTE:
         raise Invalid(f"A comment may have {LONGEST_NOTE:,} characters.")
     said = Comment.objects.create(hold=hold, author=by, text=text)
-    record("hold.commented", actor=by, about=hold, summary=text)
+    record("hold.commented", actor=by, about=hold, summary=text, data={"title": hold.title})
     ring_hold(hold)
     return said
 
@@ -137,9 +138,10 @@ def claim(hold: Hold | UUID, *, by: Person) -> Hold:
     now = timezone.now()
     if hold.is_claimed_by_other(by, now):
         raise Conflict(f"{hold.claimed_by} has this.")
+    before = holder(hold)
     hold.claimed_by, hold.claimed_until = by, now + CLAIM_LEASE
     hold.save(update_fields=["claimed_by", "claimed_until"])
-    record("hold.claimed", actor=by, about=hold)
+    tell_claim("claimed", hold, by=by, before=before)
     ring_hold(hold)
     return hold
 
@@ -150,11 +152,24 @@ def release(hold: Hold | UUID, *, by: Person) -> Hold:
     hold = lock(hold, by=by)
     if hold.is_claimed_by_other(by):
         raise Conflict(f"{hold.claimed_by} has this.")
+    before = holder(hold)
     hold.claimed_by = hold.claimed_until = None
     hold.save(update_fields=["claimed_by", "claimed_until"])
-    record("hold.released", actor=by, about=hold)
+    tell_claim("released", hold, by=by, before=before)
     ring_hold(hold)
     return hold
+
+
+def holder(hold: Hold) -> dict[str, Any]:
+    return {"claimed_by": str(hold.claimed_by_id) if hold.claimed_by_id else None}
+
+
+def tell_claim(what: str, hold: Hold, *, by: Person, before: dict[str, Any]) -> None:
+    facts = {"title": hold.title}
+    if giver := seating.giver_of(hold, by):
+        facts["seat"] = str(giver)
+    now = holder(hold)
+    record(f"hold.{what}", actor=by, about=hold, data=facts, before=before, after=now)
 
 
 def answered(hold: Hold, decision: HoldDecision, *, by: Person, note: str) -> Hold:

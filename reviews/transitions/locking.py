@@ -18,7 +18,7 @@ from people.models import Person
 
 from ..models import Hold, HoldDecision, HoldKind, HoldState
 from . import seating
-from .opening import ring_hold
+from .opening import bound, ring_hold
 
 LONGEST_NOTE = 10_000
 
@@ -128,7 +128,14 @@ def decide(
         )
     if was_true is not None and hold.trip_id:
         Trip.objects.filter(pk=hold.trip_id).update(was_true=was_true)
-    facts: dict[str, Any] = {"title": hold.title, **(data or {})}
+    facts: dict[str, Any] = {
+        **bound(hold),
+        "before": {"state": HoldState.OPEN},
+        "after": {"state": hold.state, "decision": decision},
+        **(data or {}),
+    }
+    if "seat" not in facts and (giver := seating.giver_of(hold, by)):
+        facts["seat"] = str(giver)
     if was_true is not None:
         facts["was_true"] = was_true
     record(f"hold.{decision}", actor=by, about=hold, summary=note, data=facts)

@@ -39,7 +39,13 @@ def resend(pk: int, *, by: Person) -> Notification:
     except IntegrityError as error:
         raise Conflict("Another message of this alert is on its way there already.") from error
     Channel.objects.filter(pk=channel.pk).update(rests_until=None)
-    record("channel.resent", actor=by, about=channel, summary=f"{message.title} to {channel}"[:300])
+    record(
+        "channel.resent",
+        actor=by,
+        about=channel,
+        summary=f"{message.title} to {channel}"[:300],
+        data={"name": channel.name},
+    )
     ring_channel(channel)
     transaction.on_commit(hint, robust=True)
     return message

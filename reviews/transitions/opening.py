@@ -216,11 +216,25 @@ def opened(hold: Hold, *, actor: Recordable | str, summary: str) -> Hold:
             actor=actor,
             about=hold,
             summary=summary,
-            data={"kind": hold.kind, "queue": hold.queue.name, "title": hold.title},
+            data={"kind": hold.kind, "queue": hold.queue.name, **bound(hold)},
         )
     signals.hold_opened.send(Hold, hold=hold)
     ring_hold(hold)
     return hold
+
+
+def bound(hold: Hold) -> dict[str, Any]:
+    """For the record: what it is about, exactly what was asked under which policies, and for whom."""
+    facts: dict[str, Any] = {"title": hold.title}
+    action = hold.action
+    if action is not None:
+        digest = action.approval_digest or action.digest
+        facts["digest"] = bytes(digest).hex() if digest else ""
+        facts["policy_version"] = action.policy_version
+    behalf = action.on_behalf_of if action is not None else hold.run and hold.run.on_behalf_of
+    if behalf:
+        facts["on_behalf_of"] = behalf
+    return facts
 
 
 def close(hold: Hold, state: HoldState, *, by: Recordable | str, note: str) -> Hold:
@@ -230,7 +244,16 @@ def close(hold: Hold, state: HoldState, *, by: Recordable | str, note: str) -> H
     hold.decided_at = timezone.now()
     hold.note = note
     hold.save(update_fields=["state", "decided_by", "decided_at", "note"])
-    record(f"hold.{state}", actor=by, about=hold, summary=note)
+    was, now = {"state": HoldState.OPEN}, {"state": state}
+    record(
+        f"hold.{state}",
+        actor=by,
+        about=hold,
+        summary=note,
+        data=bound(hold),
+        before=was,
+        after=now,
+    )
     if state == HoldState.EXPIRED:
         signals.hold_expired.send(Hold, hold=hold)
     ring_hold(hold)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -10,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Max
 
 from audit.bell import ring
+from audit.changes import changed
 from audit.errors import Conflict, Invalid, NotFound
 from audit.record import Recordable, record
 from people.models import Person, Team
@@ -34,7 +36,7 @@ def create(team: Team | None, setting: RouteSetting, *, by: Person) -> Route:
         )
     last = mine.aggregate(last=Max("position"))["last"]
     route = _made(Route(team=team, position=0 if last is None else last + 1), setting)
-    record("route.created", actor=by, about=route, summary=route.name, data=setting.as_dict())
+    tell("created", route, by=by, after=setting.as_dict())
     return _rung(route)
 
 
@@ -44,8 +46,7 @@ def change(pk: UUID, setting: RouteSetting, *, by: Person) -> Route:
     route = _locked(pk, by)
     before = route.setting.as_dict()
     _made(route, setting)
-    data = {"before": before, "after": setting.as_dict()}
-    record("route.changed", actor=by, about=route, summary=route.name, data=data)
+    tell("changed", route, by=by, before=before, after=setting.as_dict())
     return _rung(route)
 
 
@@ -61,7 +62,7 @@ def move(pk: UUID, *, up: bool, by: Person) -> Route:
     others.insert(to, others.pop(at))
     for position, one in enumerate(others):
         Route.objects.filter(pk=one.pk).exclude(position=position).update(position=position)
-    record("route.moved", actor=by, about=route, summary=route.name, data={"position": to})
+    tell("moved", route, by=by, before={"position": at}, after={"position": to})
     return _rung(route)
 
 
@@ -69,8 +70,7 @@ def move(pk: UUID, *, up: bool, by: Person) -> Route:
 def delete(pk: UUID, *, by: Person) -> None:
     """Nobody is told by it any more. What is on its way still goes."""
     route = _locked(pk, by)
-    before = route.setting.as_dict()
-    record("route.deleted", actor=by, about=route, summary=route.name, data=before)
+    tell("deleted", route, by=by, before=route.setting.as_dict())
     route.delete()
     _rung(route)
 
@@ -92,8 +92,7 @@ def apply(team: Team, routes: Sequence[RouteSetting], *, by: Recordable | str) -
             )
     gone = [one for one in present.values() if one.from_policy and one.name not in wanted]
     for route in gone:
-        before = route.setting.as_dict()
-        record("route.deleted", actor=by, about=route, summary=route.name, data=before)
+        tell("deleted", route, by=by, before=route.setting.as_dict())
         route.delete()
     made = [_applied(team, place, one, present, by) for place, one in enumerate(routes)]
     own = Route.objects.filter(team=team, from_policy=False)
@@ -112,11 +111,31 @@ def _applied(
     route.position = place
     _made(route, setting)
     if before is None:
-        record("route.created", actor=by, about=route, summary=route.name, data=setting.as_dict())
+        tell("created", route, by=by, after=setting.as_dict())
     elif before != setting.as_dict():
-        data = {"before": before, "after": setting.as_dict()}
-        record("route.changed", actor=by, about=route, summary=route.name, data=data)
+        tell("changed", route, by=by, before=before, after=setting.as_dict())
     return route
+
+
+def tell(
+    what: str,
+    route: Route,
+    *,
+    by: Recordable | str,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    was, now = changed(before, after)
+    data = {"name": route.name}
+    record(
+        f"route.{what}",
+        actor=by,
+        about=route,
+        summary=route.name,
+        data=data,
+        before=was,
+        after=now,
+    )
 
 
 def check_channels(team: Team, routes: Sequence[RouteSetting]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
@@ -35,6 +36,14 @@ def may(hold: Hold, by: Person, permission: Permission) -> bool:
     if by.may(permission, hold.team_id):
         return True
     return any(seat.may(permission, hold.team_id) for seat in seats(by, timezone.now()))
+
+
+def giver_of(hold: Hold, by: Person | str) -> UUID | None:
+    """In whose seat a person answers who could not by a role of their own; None: in their own."""
+    if isinstance(by, str) or by.decides_for(hold.team_id):
+        return None
+    found = (seat for seat in seats(by, timezone.now()) if seat.decides_for(hold.team_id))
+    return next((seat.id for seat in found if seat.id != by.pk), None)
 
 
 def seat_for(hold: Hold, by: Person) -> Seat | Person:

@@ -77,7 +77,15 @@ def end(pk: UUID, *, by: Person) -> Silence:
         raise Conflict("This silence is over already.")
     silence.ended_at, silence.ended_by = now, by.signature
     silence.save(update_fields=["ended_at", "ended_by"])
-    record("silence.ended", actor=by, about=silence, summary=str(silence))
+    was, is_now = {"until": silence.until.isoformat()}, {"until": now.isoformat()}
+    record(
+        "silence.ended",
+        actor=by,
+        about=silence,
+        summary=str(silence),
+        before=was,
+        after=is_now,
+    )
     ring("silences", "alerts")
     return silence
 

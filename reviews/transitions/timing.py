@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -17,6 +18,7 @@ from people.rules.calendar import Hours, add_working, at_share
 
 from .. import signals
 from ..models import Hold, HoldKind, HoldState
+from . import seating
 from .locking import lock, locked, required
 from .opening import close, queue_of, ring_hold
 
@@ -89,7 +91,9 @@ def extend(hold: Hold | UUID, *, by: Person, until: datetime, note: str = "") ->
         actor=by,
         about=hold,
         summary=note,
-        data={"title": hold.title, "before": before.isoformat(), "after": until.isoformat()},
+        data=told(hold, by),
+        before={"expires_at": before.isoformat()},
+        after={"expires_at": until.isoformat()},
     )
     ring_hold(hold)
     return hold
@@ -123,11 +127,18 @@ def moved(hold: Hold, queue: str, *, by: Person | str, note: str) -> Hold:
         actor=by,
         about=hold,
         summary=note,
-        data={"title": hold.title, "before": before.name, "after": queue},
+        data=told(hold, by),
+        before={"queue": before.name},
+        after={"queue": hold.queue.name},
     )
     signals.hold_escalated.send(Hold, hold=hold, before=before.name, why=note)
     ring_hold(hold)
     return hold
+
+
+def told(hold: Hold, by: Person | str) -> dict[str, Any]:
+    giver = seating.giver_of(hold, by)
+    return {"title": hold.title} | ({"seat": str(giver)} if giver else {})
 
 
 def set_deadline(hold: Hold, until: datetime, now: datetime) -> None:

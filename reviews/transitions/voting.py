@@ -25,7 +25,7 @@ from people.models import Person
 from ..models import Hold, HoldDecision, HoldKind, Vote
 from . import seating
 from .locking import LONGEST_NOTE, decide, lock
-from .opening import ring_hold
+from .opening import bound, ring_hold
 
 CAST = """
 insert into reviews_vote (id, hold_id, person_id, seat_id, revision, digest, note, at)
@@ -83,7 +83,9 @@ def edit(
         actor=by,
         about=hold,
         summary=note,
-        data={"before": before, "after": arguments, "revision": hold.revision},
+        data={**bound(hold), "revision": hold.revision},
+        before=before,
+        after=arguments,
     )
     return vote(hold, by=by, seat=seat.id, note=note)
 
@@ -163,7 +165,7 @@ def voted(hold: Hold, *, by: Person, note: str, facts: dict[str, Any]) -> Hold:
     if hold.claimed_by_id == by.pk:
         hold.claimed_by = hold.claimed_until = None
         hold.save(update_fields=["claimed_by", "claimed_until"])
-    record("hold.voted", actor=by, about=hold, summary=note, data={"title": hold.title, **facts})
+    record("hold.voted", actor=by, about=hold, summary=note, data={**bound(hold), **facts})
     ring_hold(hold)
     return hold
 

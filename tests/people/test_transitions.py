@@ -150,7 +150,10 @@ def test_a_deleted_group_is_remembered_by_the_record(leads: Group, ada: Person) 
 
     group.delete(leads, by=ada)
 
-    assert Entry.objects.get(kind="group.deleted").data == {"members": ["ada"]}
+    assert Entry.objects.get(kind="group.deleted").data == {
+        "group": "trading-leads",
+        "members": ["ada"],
+    }
     assert not Group.objects.exists()
 
 

@@ -16,7 +16,7 @@ from agents.models.agent import PRODUCTION
 from agents.rules.policy import shorthand
 from agents.transitions import agent as agents
 from audit.errors import Refused
-from people.models import Team
+from people.transitions import team as teams
 
 BY = "command"
 GATE = re.compile(r"(?P<tool>[^:\s]+)(?::(?P<argument>[^>\s]+)>(?P<over>[0-9]+(?:[.][0-9]+)?))?")
@@ -73,7 +73,7 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def create(self, *, name: str, team: str, **options: Any) -> tuple[Any, str]:
-        owner, _ = Team.objects.get_or_create(name=team)
+        owner = teams.named(team, by=BY)
         agent, key = agents.create(
             name,
             team=owner,

@@ -69,7 +69,7 @@ class Command(BaseCommand):
             "team": team.name if team else None,
         }
         if options["link"]:
-            made["link"] = link_for(person)
+            made["link"] = transitions.link(person, link_for, by="command")
         self.stdout.write(json.dumps(made) if options["json"] else sentence(made))
 
     def token(
