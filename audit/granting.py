@@ -19,6 +19,7 @@ GUARDED: dict[str, str] = {
     "audit_entry": "select, insert",
     "audit_line": "select, insert",
     "audit_payload": "select, insert",
+    "audit_held": "select",
     "audit_pending": "select, insert, delete",
     "audit_leaf": "select, insert",
     "audit_tile": "select, insert, update (hashes)",
