@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 2_000
 SHORT = 8
 """So much of an id is shown where there is no room for the whole of it, and typed from there."""
-WINDOWS = (10_000, 100_000, 1_000_000)
-"""How many of the newest lines are looked through before older ones: a common word has its page full by then,
-and one that is rare in them is soon read from the index for all of the rest."""
+NEWEST = 20_000
+"""How many of the newest lines are looked through one by one: a common word has its page full by then. One that is
+rare in them is read from the index for all of the rest, which the planner would not dare for a page's sake."""
 
 BEGIN = "insert into audit_indexed (id, next) values (1, 0) on conflict do nothing"
 TAKE = "select next from audit_indexed for update skip locked"
@@ -43,6 +43,12 @@ MOVE = "update audit_indexed set next = %s"
 SEARCH = """
 select line from audit_text
  where words @@ %(query)s::tsquery and line < %(top)s and line >= %(low)s order by line desc limit %(size)s
+"""
+REST = """
+with hits as materialized (
+    select line from audit_text
+     where words @@ %(query)s::tsquery and line < %(top)s and line >= %(low)s)
+select line from hits order by line desc limit %(size)s
 """
 AMONG = """
 select t.line from audit_line l join audit_text t on t.line = l.id and t.at = l.at
@@ -125,20 +131,22 @@ def search(
     size: int = 50,
 ) -> Sequence[int]:
     """Numbers of entries that fit, the newest first. `query` is one of `audit.words`."""
-    found: list[int] = []
+    given: dict[str, object] = {"query": query, "about": about, "run": run}
     with connection.cursor() as cursor:
+
+        def looked(sql: str, low: int, top: int, size: int) -> list[int]:
+            cursor.execute(sql, given | {"low": low, "top": top, "size": size})
+            return [line for (line,) in cursor.fetchall()]
+
         cursor.execute("select coalesce(max(line), 0) + 1 from audit_text")
         top = cursor.fetchone()[0]
         top = top if before is None else min(top, before)
-        given = {"query": query, "about": about, "run": run}
-        lows = [max(since, top - window) for window in WINDOWS] + [since]
-        for low in [since] if about or run else dict.fromkeys(lows):
-            given |= {"top": top, "low": low, "size": size - len(found)}
-            cursor.execute(AMONG if about or run else SEARCH, given)
-            found += [line for (line,) in cursor.fetchall()]
-            if len(found) >= size:
-                break
-            top = low
+        if about or run:
+            return looked(AMONG, since, top, size)
+        middle = max(since, top - NEWEST)
+        found = looked(SEARCH, middle, top, size)
+        if len(found) < size and middle > since:
+            found += looked(REST, since, middle, size - len(found))
     return found
 
 
