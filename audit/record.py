@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, Protocol, Self
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
-from . import source
+from . import kinds, source
 
 ADD = """
 with line as (
-    insert into audit_line (kind, actor, about, team, agent, run)
-    values (%s, %s, %s, %s, %s, %s) returning id, at),
+    insert into audit_line (kind, version, actor, about, team, agent, run)
+    values (%s, %s, %s, %s, %s, %s, %s) returning id, at),
 payload as (
     insert into audit_payload (id, at, body) select id, at, (%s::jsonb)::text from line)
 insert into audit_pending (id) select id from line
@@ -28,11 +28,11 @@ insert into audit_pending (id) select id from line
 ADD_ALL = """
 with given as materialized (
     select nextval('audit_line_id_seq') as id, clock_timestamp() as at, e.*
-      from (select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-              with ordinality as e (kind, actor, about, team, agent, run, body, n) order by e.n) e),
+      from (select * from unnest(%s::text[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+              with ordinality as e (kind, version, actor, about, team, agent, run, body, n) order by e.n) e),
 line as (
-    insert into audit_line (id, at, kind, actor, about, team, agent, run)
-    select id, at, kind, actor, about, team, agent, run from given order by id),
+    insert into audit_line (id, at, kind, version, actor, about, team, agent, run)
+    select id, at, kind, version, actor, about, team, agent, run from given order by id),
 payload as (insert into audit_payload (id, at, body) select id, at, (body::jsonb)::text from given)
 insert into audit_pending (id) select id from given
 """
@@ -75,16 +75,18 @@ def record(
     """Add one entry. `kind` is `noun.participle` (`hold.approved`); `summary` is one plain sentence.
 
     Somebody who acts through something (`actor.via`, a token) is still the actor; what it was stands in `data`,
-    as do `before` and `after`. Where it came from is found (`audit.source`).
+    as do `before` and `after`. Where it came from is found (`audit.source`). Raises `kinds.Undeclared`: a mistake.
     """
     scope = about.record_scope
     more = {"before": before, "after": after, "via": getattr(actor, "via", "") or None}
     facts = {**(data or {}), **{name: value for name, value in more.items() if value is not None}}
+    declared = kinds.check(kind, facts)
     with connection.cursor() as cursor:
         cursor.execute(
             ADD,
             [
                 kind,
+                declared.version,
                 name_of(actor),
                 about.record_name,
                 scope.get("team", ""),
@@ -111,7 +113,13 @@ class Note(NamedTuple):
 def record_all(notes: Iterable[Note]) -> None:
     """Add many entries in one statement, in their order."""
     rows = [
-        (note.kind, name_of(note.actor), *note[2:6], body(note.summary, note.data or {}))
+        (
+            note.kind,
+            kinds.check(note.kind, note.data).version,
+            name_of(note.actor),
+            *note[2:6],
+            body(note.summary, note.data or {}),
+        )
         for note in notes
     ]
     if rows:
