@@ -113,7 +113,9 @@ def of(name: str) -> Kind:
     try:
         return _kinds[name]
     except KeyError:
-        raise Undeclared(f"Nobody declared the kind of entry {name}.") from None
+        raise Undeclared(
+            f"Nobody declared the kind of entry {name}: do so in its app's kinds.py (audit: own_kinds.py)."
+        ) from None
 
 
 def check(name: str, data: Mapping[str, Any] | None) -> Kind:

@@ -15,6 +15,7 @@ declare(
         "events:list label url",
         public=True,
     ),
+    Kind("log.key_rotated", _("{who} gave the log a new key"), CHANGES),
     Kind("endpoint.enabled", _("{who} enabled the webhook {summary}"), CHANGES, public=True),
     Kind("endpoint.disabled", _("{who} disabled a webhook: {summary}"), CHANGES, public=True),
     Kind("endpoint.deleted", _("{who} deleted the webhook {summary}"), CHANGES, public=True),
