@@ -9,6 +9,7 @@ from celery import shared_task
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from . import keys, sequencing
 from .constants import Constant
 from .models import Delivery, DeliveryState, Endpoint, EndpointState
 from .models.outbox import DEAD_KEPT_FOR, KEPT_FOR
@@ -33,6 +34,12 @@ def send() -> None:
 
 
 @shared_task
+def sequence() -> None:
+    """Give waiting lines their place in the log, until none waits."""
+    sequencing.sequence_all()
+
+
+@shared_task
 def forget() -> None:
     """Remove what is old and what belongs to deleted endpoints; renew seals of a former SECRET_KEY."""
     now = timezone.now()
@@ -47,6 +54,8 @@ def forget() -> None:
         endpoint.delete()
     for endpoint in Endpoint.objects.iterator():
         _renew_seal(endpoint)
+    with contextlib.suppress(CannotUnseal):  # sequencing says so
+        keys.renew_seals()
 
 
 def _clear(old: QuerySet[Delivery]) -> None:

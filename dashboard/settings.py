@@ -56,6 +56,24 @@ WATCHFLOOR_FORWARD_TRACES_HEADERS = os.environ.get("WATCHFLOOR_FORWARD_TRACES_HE
 """`name=value,…` for it, as OTEL_EXPORTER_OTLP_HEADERS is written."""
 WATCHFLOOR_TRACE_URL = os.environ.get("WATCHFLOOR_TRACE_URL", "")
 """Where people see a trace: an address with `{trace_id}` in it."""
+WATCHFLOOR_LOG_ORIGIN = os.environ.get("WATCHFLOOR_LOG_ORIGIN", "")
+"""What the log is called when it begins, and ever after; empty: our host and `/record`."""
+WATCHFLOOR_LOG_PUBLIC = _flag("WATCHFLOOR_LOG_PUBLIC")
+"""Whether strangers may read the log's key and its newest checkpoint at /.well-known/watchfloor-log."""
+WATCHFLOOR_ANCHOR_FILE = os.environ.get("WATCHFLOOR_ANCHOR_FILE", "")
+"""A file, better on another machine's disk, that every anchored checkpoint is added to; empty: none."""
+WATCHFLOOR_WITNESSES = os.environ.get("WATCHFLOOR_WITNESSES", "")
+"""Who cosigns checkpoints (C2SP tlog-witness): `verifier-key https://…`, separated by commas."""
+WATCHFLOOR_ANCHOR_EVERY = timedelta(seconds=float(os.environ.get("WATCHFLOOR_ANCHOR_SECONDS", 60)))
+"""How soon a new checkpoint goes to the file and to witnesses, at the latest."""
+WATCHFLOOR_ANCHOR_TOLD_EVERY = timedelta(
+    minutes=float(os.environ.get("WATCHFLOOR_ANCHOR_WEBHOOK_MINUTES", 10))
+)
+"""How soon webhooks that listen to `checkpoint.published` are told of one."""
+WATCHFLOOR_ANCHOR_OLD = timedelta(
+    minutes=float(os.environ.get("WATCHFLOOR_ANCHOR_OLD_MINUTES", 30))
+)
+"""From when on an entry that no anchor has kept is a reason for an alarm."""
 _address = urlsplit(WATCHFLOOR_URL)
 _https = _address.scheme == "https"
 
@@ -217,6 +235,9 @@ CELERY_BEAT_SCHEDULE = {
     "alerts": {"task": "reviews.tasks.notify", "schedule": 1.0, "options": {"expires": 1}},
     "alerts-old": {"task": "reviews.tasks.forget", "schedule": 600.0, "options": {"expires": 300}},
     "alerts-due": {"task": "reviews.tasks.watch", "schedule": 5.0, "options": {"expires": 5}},
+    "log": {"task": "audit.tasks.sequence", "schedule": 1.0, "options": {"expires": 1}},
+    "anchors": {"task": "audit.tasks.anchor", "schedule": 5.0, "options": {"expires": 5}},
+    "retention": {"task": "audit.tasks.expire", "schedule": 3600.0, "options": {"expires": 1800}},
     "outbox-old": {
         "task": "audit.tasks.forget",
         "schedule": 600.0,

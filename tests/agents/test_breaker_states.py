@@ -92,7 +92,7 @@ def test_every_verb_follows_its_arrow_or_is_refused(
             try:
                 act(verb, breaker, ada)
                 found = Breaker.objects.get(pk=breaker.pk).state
-                assert Entry.objects.order_by("-id")[0].actor == "person:ada"
+                assert Entry.objects.order_by("-id")[0].actor == ada.record_name
             except Conflict:
                 found = "refused"
                 assert Breaker.objects.filter(pk=breaker.pk).values().get() == before

@@ -279,7 +279,7 @@ def test_raise_for_good_and_resume(door: Door, stopped: Hold, ada: Person) -> No
     assert ask(door, 3, "3")["admission"] == "allowed"
     assert Budget.objects.get().limit == 20
     (entry,) = Entry.objects.filter(kind="budget.raised")
-    assert (entry.actor, entry.data["after"]["limit"]) == ("person:ada", "$20")
+    assert (entry.actor, entry.data["after"]["limit"]) == (ada.record_name, "$20")
 
 
 def test_raise_for_this_period_and_resume(door: Door, stopped: Hold, ada: Person) -> None:

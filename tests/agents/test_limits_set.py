@@ -40,7 +40,7 @@ def test_setting_is_recorded_with_what_was_before(support: Team, ada: Person) ->
     first, second = Entry.objects.filter(kind="limit.set").order_by("id")
     assert first.data["before"] is None
     assert second.data == {"before": openai().as_dict(), "after": openai(burst=5).as_dict()}
-    assert (second.actor, second.team) == ("person:ada", str(support.pk))
+    assert (second.actor, second.team) == (ada.record_name, str(support.pk))
     assert second.summary == "openai: 60 in 1 minute, 5 at one moment"
 
 

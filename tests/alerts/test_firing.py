@@ -70,7 +70,7 @@ def test_the_answer_resolves_it(stop: Stop, ada: Person) -> None:
 
     alert = Alert.objects.get()
     assert (alert.state, alert.resolved_by) == ("resolved", "person:ada")
-    assert Entry.objects.filter(kind="alert.resolved", actor="person:ada").count() == 1
+    assert Entry.objects.filter(kind="alert.resolved", actor=ada.record_name).count() == 1
 
 
 def test_the_last_answer_of_several_resolves_it(work: Work, ada: Person) -> None:

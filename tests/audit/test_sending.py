@@ -97,7 +97,7 @@ def test_a_dead_message_is_sent_again_when_somebody_says_so(
     assert (delivery.state, delivery.attempts, delivery.last_error) == ("delivered", 1, "")
     assert receiver.ids == [delivery.message_id]
     assert receiver.got[0][1].decode() == delivery.body
-    assert Entry.objects.filter(kind="endpoint.resent", actor="person:otto").exists()
+    assert Entry.objects.filter(kind="endpoint.resent", actor=otto.record_name).exists()
 
 
 def test_a_delivered_message_can_be_sent_again(

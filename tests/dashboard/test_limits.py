@@ -60,13 +60,13 @@ def test_an_empty_list_says_what_would_stand_there(desk: Client, bob: Person) ->
     assert "Leads, ops and admins set them" in text(sign_in(bob), LIST)
 
 
-def test_a_limit_is_added_and_recorded(desk: Client, support: Team) -> None:
+def test_a_limit_is_added_and_recorded(desk: Client, support: Team, ada: Person) -> None:
     answer = desk.post(f"{LIST}add/", form(resource="openai", team=str(support.pk)))
 
     made = Limit.objects.get()
     assert answer["Location"] == f"{LIST}{made.pk}/"
     assert (made.count, made.burst, made.concurrency) == (60, 2, 4)
-    assert Entry.objects.get(kind="limit.set").actor == "person:ada"
+    assert Entry.objects.get(kind="limit.set").actor == ada.record_name
 
 
 @pytest.mark.parametrize(

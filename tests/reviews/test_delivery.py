@@ -76,7 +76,7 @@ def test_what_was_told_is_told_again(approved: Callable[..., Hold], otto: Person
     action = Action.objects.get()
     assert (action.delivered_at, action.expires_at, action.state) == (None, before, "approved")
     entry = Entry.objects.get(kind="hold.redelivered")
-    assert (entry.actor, entry.data["renewed"]) == ("person:otto", False)
+    assert (entry.actor, entry.data["renewed"]) == (otto.record_name, False)
 
 
 def test_a_lapsed_yes_is_renewed_by_who_could_give_it(

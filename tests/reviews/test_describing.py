@@ -60,7 +60,7 @@ def test_a_decided_hold_invites_nobody(
 
     data = told(hook, receiver)["hold.approved"]
 
-    assert data["actor"] == "person:ada"
+    assert (data["actor"], data["actor_name"]) == (ada.record_name, "ada")
     assert set(data["links"]) == {"record", "view"}  # type: ignore[call-overload]
     assert data["hold"]["decision"] == "approved"  # type: ignore[index]
 

@@ -124,7 +124,7 @@ def test_every_verb_is_there(verb: str, call: Call, opened: Opened, ada: Person)
     told = answer.json()
     assert told["decision"] == DECISIONS.get(verb, "")
     assert told["state"] == ("decided" if verb in DECISIONS else "open")
-    said = Entry.objects.filter(actor="person:ada", about=f"reviews.hold:{pk}")
+    said = Entry.objects.filter(actor=ada.record_name, about=f"reviews.hold:{pk}")
     via = f"people.token:{PersonalToken.objects.get().pk}"
     assert {entry.data["via"] for entry in said} == {via}
 
@@ -200,14 +200,15 @@ def test_who_may_not_cannot(
     kind, body = VERBS[verb]
     pk = opened(kind)
 
-    answer = call(request.getfixturevalue(name), "POST", f"/holds/{pk}/{verb}", body, scope)
+    person = request.getfixturevalue(name)
+    answer = call(person, "POST", f"/holds/{pk}/{verb}", body, scope)
 
     if verb == "comment" and wanted[0] == 403 and scope == "decide":
         assert answer.status_code == 200  # whoever may look may say something about it
         return
     assert problem(answer) == wanted
     assert Hold.objects.get(pk=pk).is_open
-    assert not Entry.objects.filter(actor=f"person:{name}", about__startswith="reviews.").exists()
+    assert not Entry.objects.filter(actor=person.record_name, about__startswith="reviews.").exists()
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_an_answer_fits_its_kind_of_hold(
     assert decided.state == "decided"
     assert decided.decision in decided.answers
     assert decided.decider == "ada"
-    assert Entry.objects.filter(kind=f"hold.{decided.decision}", actor="person:ada").count() == 1
+    assert Entry.objects.filter(kind=f"hold.{decided.decision}", actor=ada.record_name).count() == 1
 
 
 @pytest.mark.parametrize("verb", VERBS)
