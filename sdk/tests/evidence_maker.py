@@ -138,7 +138,7 @@ class Log:
     def rotate(self, seed: int) -> None:
         new = Signer(seed, self.origin)
         said = f"watchfloor-key-rotation/1\n{self.origin}\n{new.vkey}\n"
-        size = len(self.leaves) + 1
+        size = len(self.leaves)
         self.keys.append({"vkey": new.vkey, "from_size": size, "rotation": self.key.note(said)})
         self.add()
         self.key, self.signers = new, [self.key, new]

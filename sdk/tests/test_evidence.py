@@ -262,6 +262,16 @@ def test_a_line_sequenced_twice_is_told(tmp_path: Path) -> None:
     assert kinds(report) == {"twice"}
 
 
+def test_what_was_gone_before_it_was_committed_to_is_only_ever_erased(tmp_path: Path) -> None:
+    log = Log(3)
+    log.add(erased=True, payload="")
+    assert looked_at(log.write(tmp_path / "a", log.files(range(4))), log).proved
+
+    log.add(payload="")
+    report = looked_at(log.write(tmp_path / "b", log.files(range(5))), log)
+    assert [(problem.kind, problem.index) for problem in report.problems] == [("payload", 4)]
+
+
 def test_entries_outside_the_period_are_told(log: Log, tmp_path: Path) -> None:
     about = {"period": {"from": "2026-11-01T00:03:00.000000Z", "to": "2026-11-02T00:00:00.000000Z"}}
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdk.tests import evidence_maker as maker
 from sdk.tests.evidence_maker import Log, Signer
 from watchfloor import cli
-from watchfloor.evidence import Unusable, merkle, notes, store, verify_bundle
+from watchfloor.evidence import Unusable, lines, merkle, notes, store, verify_bundle
 from watchfloor.evidence.problems import Report
 
 # -- known answers ----------------------------------------------------------------------------------
@@ -351,3 +352,36 @@ def test_large_bundles_are_read_by_several_processes(
     (bundle / "entries.jsonl").write_text("\n".join(lines), "utf-8")
     report = verify_bundle(bundle, keys=[log.key.vkey], workers=2)
     assert [problem.index for problem in report.problems if problem.kind == "payload"] == [20]
+
+
+words = st.text(max_size=12) | st.sampled_from(
+    ["\x7f", "\u2028", "\\", '"', "\x08\t\n\x0c\r\x0b", ""]
+)
+facts = st.fixed_dictionaries(
+    dict.fromkeys(("about", "actor", "agent", "kind", "run", "team"), words)
+    | {
+        "at": st.sampled_from(["2026-11-21T13:00:00.123456Z", "2026-13-21T13:00:00.123456Z", ""]),
+        "id": st.integers(-1, 1 << 64),
+        "payload": st.sampled_from(["a" * 64, "A" * 64, ""]),
+        "version": st.integers(0, 3),
+    }
+)
+
+
+@given(facts, st.data())
+@settings(max_examples=300, deadline=None)
+def test_the_quick_look_at_a_line_sees_what_the_slow_one_does(
+    line: dict[str, Any], data: Any
+) -> None:
+    text = rfc8785.dumps({**line, "id": min(line["id"], (1 << 53) - 1)}).decode()
+    at = data.draw(st.integers(0, len(text) - 1))
+    for leaf in (text, text[:at] + data.draw(words) + text[at + 1 :]):
+        try:
+            slow = lines._looked_through(leaf)
+        except lines.Wrong:
+            with pytest.raises(lines.Wrong):
+                lines._facts(leaf, leaf.encode(errors="replace"))
+        else:
+            quick = lines._facts(leaf, leaf.encode())
+            assert quick == (slow["id"], slow["at"], slow["payload"])
+            assert rfc8785.dumps(slow) == leaf.encode()

@@ -14,7 +14,7 @@ MOST = 1_000
 
 @dataclass(frozen=True)
 class Listed:
-    """A key as the bundle names it: from which size of the log it signs, and what the key before it said of it."""
+    """A key as the bundle names it: how large the log was when it came, and what the key before it said of it."""
 
     key: Key
     from_size: int
@@ -60,8 +60,8 @@ class Ring:
                 self.trusted.append(one.key)
 
     def in_force(self, size: int) -> Key | None:
-        """The key that signs a log of this size."""
-        found = [one.key for one in self.listed if one.from_size <= size]
+        """The key that signs a log of this size: each signs what is larger than the log was when it came."""
+        found = [one.key for one in self.listed if one.from_size < size]
         return found[-1] if found else None
 
     def signers(self, note: Note, size: int, what: str, problems: Problems) -> list[Key]:

@@ -22,24 +22,32 @@ def _refused(word: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refused)
+_LONG = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refused, parse_int=str)
 
 
-def loads(text: str) -> Any:
+def loads_line(text: str, *, long_numbers: bool = False) -> Any:
+    """A value with nothing before or behind it, not even space. Python reads numbers of 4,300 digits at most:
+    longer ones are refused, or left as the text they are."""
     try:
-        return _DECODER.decode(text)
+        found, end = _DECODER.raw_decode(text)
     except Malformed:
         raise
     except json.JSONDecodeError as problem:
         raise Malformed(f"it is no JSON ({problem.msg})") from None
     except ValueError:
-        raise Malformed("a number in it is too long") from None
+        if not long_numbers:
+            raise Malformed("a number in it is too long") from None
+        found, end = _LONG.raw_decode(text)
     except RecursionError:
         raise Malformed("it is nested too deeply") from None
+    if end != len(text):
+        raise Malformed("something follows after its end")
+    return found
 
 
 def loads_bytes(raw: bytes) -> Any:
     try:
-        return loads(raw.decode())
+        return loads_line(raw.decode().strip(" \t\r\n"))
     except UnicodeDecodeError:
         raise Malformed("it is not UTF-8") from None
 
