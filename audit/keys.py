@@ -17,6 +17,7 @@ from .models import Checkpoint, Log, LogKey
 from .record import Recordable, record
 from .rules import notes
 from .rules.notes import Note, Verifier
+from .signals import HOUSE
 
 LOCK = (0x7761_7463, 0x6C6F_6731)
 """Two numbers of PostgreSQL's advisory locks: whoever holds it may change the log."""
@@ -32,13 +33,6 @@ class Key(NamedTuple):
     rotation: str
     """The signed note in which the key before it vouches for it; empty for the first."""
     is_retired: bool
-
-
-class House:
-    """The log as a subject of its own record."""
-
-    record_name = "log"
-    record_scope: dict[str, str] = {}
 
 
 def wished_origin() -> str:
@@ -132,7 +126,7 @@ def rotate(*, by: Recordable | str) -> Key:
     record(
         "log.key_rotated",
         actor=by,
-        about=House(),
+        about=HOUSE,
         summary="The log has a new key.",
         before={"vkey": old},
         after={"vkey": new},
