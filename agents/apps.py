@@ -6,5 +6,5 @@ class AgentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import kinds, listeners  # noqa: F401
+        from . import kinds, listeners, redacting  # noqa: F401
         from .transitions import aap  # noqa: F401  # it listens

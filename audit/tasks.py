@@ -9,12 +9,13 @@ from celery import shared_task
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from . import keys, sequencing
+from . import keys, sequencing, source
 from .constants import Constant
 from .models import Delivery, DeliveryState, Endpoint, EndpointState
 from .models.outbox import DEAD_KEPT_FOR, KEPT_FOR
 from .sealed import CannotUnseal
 from .sending import send_due
+from .transitions import anchoring, expiry
 from .transitions.endpoint import bury
 
 AT_ONCE = 1000
@@ -37,6 +38,20 @@ def send() -> None:
 def sequence() -> None:
     """Give waiting lines their place in the log, until none waits."""
     sequencing.sequence_all()
+
+
+@shared_task
+def anchor() -> None:
+    """Have the newest checkpoint kept outside, where it is due, and say so when that fails."""
+    with source.of("clock"):
+        anchoring.take_turn()
+
+
+@shared_task
+def expire() -> None:
+    """Room for the months to come; what is older than it must be kept goes away."""
+    with source.of("clock"):
+        expiry.take_turn(timezone.now())
 
 
 @shared_task

@@ -127,6 +127,7 @@ INSTALLED_APPS = [
 
 # Every line is paid by every click of an operator. Static files, agents' hot calls and sockets never come here.
 MIDDLEWARE = [
+    "dashboard.middleware.Source",  # where it comes from, in every entry; and who was refused what
     "django.middleware.security.SecurityMiddleware",  # HSTS, nosniff, referrer, opener policy
     "django.middleware.csp.ContentSecurityPolicyMiddleware",  # second wall behind escaping
     # Before whatever may refuse a request: pages that refuse are pages, too, and show who is there.

@@ -6,4 +6,4 @@ class PeopleConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import kinds, names  # noqa: F401  # declare themselves
+        from . import kinds, names, redacting  # noqa: F401  # declare themselves

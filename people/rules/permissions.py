@@ -25,10 +25,14 @@ class Permission(StrEnum):
     RETIRE = "retire"
     SWITCH_TEAM = "switch_team"
     SWITCH_EVERYTHING = "switch_everything"
+    ERASE = "erase"
+    LEGAL_HOLD = "legal_hold"
+    RETENTION = "retention"
 
 
 _ACTING = frozenset({"lead", "ops", "admin"})
 _HOUSE = frozenset({"ops", "admin"})
+_KEEPING = frozenset({"auditor", "admin"})
 
 ROLES: dict[Permission, frozenset[str]] = {
     Permission.PAUSE: _ACTING,
@@ -43,6 +47,9 @@ ROLES: dict[Permission, frozenset[str]] = {
     Permission.RETIRE: _ACTING,
     Permission.SWITCH_TEAM: _ACTING,
     Permission.SWITCH_EVERYTHING: _HOUSE,
+    Permission.ERASE: _KEEPING,
+    Permission.LEGAL_HOLD: _KEEPING,
+    Permission.RETENTION: frozenset({"admin"}),
 }
 """The roles that may; a role in one team says nothing of another."""
 
@@ -56,6 +63,8 @@ DANGEROUS = frozenset(
         Permission.DISABLE,
         Permission.SWITCH_TEAM,
         Permission.SWITCH_EVERYTHING,
+        Permission.ERASE,
+        Permission.LEGAL_HOLD,
     }
 )
 """These need a reason, for whoever reads the record."""
@@ -73,6 +82,9 @@ WORDS: dict[Permission, str] = {
     Permission.RETIRE: "Retiring an agent",
     Permission.SWITCH_TEAM: "Stopping a whole team",
     Permission.SWITCH_EVERYTHING: "Stopping everything",
+    Permission.ERASE: "Erasing from the record",
+    Permission.LEGAL_HOLD: "Keeping entries for the law",
+    Permission.RETENTION: "Saying how long the record is kept",
 }
 
 
@@ -83,9 +95,10 @@ def may(permission: Permission, roles: Collection[str]) -> bool:
 
 def refusal(permission: Permission) -> str:
     """Who may, for whoever may not: `Forcing a breaker open takes a lead, ops or admin of its team.`"""
-    named = [role for role in ("lead", "ops", "admin") if role in ROLES[permission]]
+    named = [role for role in ("lead", "ops", "auditor", "admin") if role in ROLES[permission]]
     where = "every team" if permission in EVERYWHERE else "its team"
-    return f"{WORDS[permission]} takes {'a ' if named[0] == 'lead' else ''}{_either(named)} of {where}."
+    article = {"lead": "a ", "auditor": "an "}.get(named[0], "")
+    return f"{WORDS[permission]} takes {article}{_either(named)} of {where}."
 
 
 def _either(words: Sequence[str]) -> str:

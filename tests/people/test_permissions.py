@@ -25,6 +25,9 @@ ALLOWED = {
     "retire": "lead ops admin",
     "switch_team": "lead ops admin",
     "switch_everything": "ops admin",
+    "erase": "auditor admin",
+    "legal_hold": "auditor admin",
+    "retention": "admin",
 }
 
 
@@ -44,7 +47,8 @@ def test_every_permission_is_in_the_table_and_says_who_may() -> None:
 
 
 def test_what_is_dangerous_is_named() -> None:
-    assert {"terminate", "force", "disable", "switch_team", "switch_everything"} == DANGEROUS
+    stopping = {"terminate", "force", "disable", "switch_team", "switch_everything"}
+    assert stopping | {"erase", "legal_hold"} == DANGEROUS
     assert {"switch_everything"} == EVERYWHERE
 
 
