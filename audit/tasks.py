@@ -15,6 +15,7 @@ from .models import Delivery, DeliveryState, Endpoint, EndpointState
 from .models.outbox import DEAD_KEPT_FOR, KEPT_FOR
 from .sealed import CannotUnseal
 from .sending import send_due
+from .text import index_all
 from .transitions import anchoring, expiry
 from .transitions.endpoint import bury
 
@@ -38,6 +39,7 @@ def send() -> None:
 def sequence() -> None:
     """Give waiting lines their place in the log, until none waits."""
     sequencing.sequence_all()
+    index_all()
 
 
 @shared_task

@@ -42,7 +42,7 @@ RECHECK_S = 60.0
 WIDE = {
     "holds": ("holds",),
     "agents": ("agents",),
-    "record": ("holds", "agents"),
+    "record": ("record",),  # rung once lines have their place and can be found
     "alerts": ("alerts", "holds"),  # an answer ends alerts
 }
 """Watched by all teams one sees: rung as `holds`, and as `holds.<team id>`."""

@@ -21,11 +21,13 @@ from dashboard.views import (
     limits,
     policies,
     prices,
+    proved,
     record,
     runs,
     search,
     session,
     teams,
+    tiles,
     trips,
     webhooks,
 )
@@ -224,6 +226,13 @@ urlpatterns = [
         name="policy-restore",
     ),
     # -- the record
+    path("record/log/checkpoint", tiles.checkpoint, name="log-checkpoint"),
+    path("record/log/tile/<path:path>", tiles.tile, name="log-tile"),
+    path(".well-known/watchfloor-log", tiles.well_known, name="log-known"),
     path("record/", record.record, name="record"),
     path("record/export/", record.export, name="record-export"),
+    path("record/proof/", proved.proof, name="record-proof"),
+    path("record/case/<uuid:pk>/", proved.case, name="record-case"),
+    path("record/<int:pk>/", proved.entry, name="record-entry"),
+    path("record/<int:pk>/proof/", proved.entry_proof, name="record-entry-proof"),
 ]

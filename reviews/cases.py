@@ -60,7 +60,9 @@ class Case:
         """What was written down about it, the oldest first."""
         of_it = Line.objects.filter(about__in=self.names)
         if self.trip:
-            of_it = Line.objects.filter(Q(about__in=self.names) | Q(pk__in=self._of_stop(self.trip)))
+            of_it = Line.objects.filter(
+                Q(about__in=self.names) | Q(pk__in=self._of_stop(self.trip))
+            )
         return of_it.order_by("pk")
 
     def _of_stop(self, trip: Trip) -> list[int]:

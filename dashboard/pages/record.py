@@ -1,33 +1,26 @@
-"""The record as people read it: narrowed, searched in a bounded stretch, each line leading to its subject."""
+"""The record as people search it: narrowed by what a line says, and by words, newest first, page by page."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
-from typing import Any
-from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import QuerySet
 from django.http import Http404, QueryDict
-from django.urls import reverse
 
-from agents.models import Action, Agent, AgentKey, Breaker, Run, Trip
-from agents.models.agent import AgentVersion
-from agents.models.visible import VisibleQuerySet
-from audit.models import Entry
+from agents.models import Agent
+from audit import kinds, text, words
+from audit.models import Entry, Line
 from people.models import READS_RECORD, Person
-from reviews.models import Hold
 
-type Entries = QuerySet[Entry]
+type Lines = QuerySet[Line]
 
 ENTRIES_ON_A_PAGE = 50
-SEARCHED = 5_000
-"""How many entries a free text is looked for in, newest first."""
 EXPORTED = 10_000
 SLACK = timedelta(minutes=2)
-"""Entries are numbered when written and dated when their transaction began."""
+"""Entries are numbered when written and dated a moment earlier or later."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +32,9 @@ class Filters:
     about: str = ""
     agent: str = ""
     run: str = ""
-    since: date | None = None
-    until: date | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """The first moment that is not wanted any more."""
     text: str = ""
     problem: str = ""
 
@@ -52,237 +46,226 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One entry, with the names people know and the way to its subject where they may go there."""
-
-    entry: Entry
-    who: str
-    url: str
-    what: str
-
-
-@dataclass(frozen=True)
 class Slice:
-    """Some lines. `older` continues; `searched_back_to` says where the searched stretch ends."""
+    """Some entries; `older` continues."""
 
     entries: list[Entry]
     older: int | None = None
-    searched_back_to: datetime | None = None
 
 
-def filters(query: QueryDict) -> Filters:
-    days: dict[str, date | None] = {}
+def filters(query: QueryDict, zone: tzinfo) -> Filters:
+    moments: dict[str, datetime | None] = {}
     problem = ""
     for name in ("since", "until"):
-        text = query.get(name, "")
+        typed = _text(query, name)
         try:
-            days[name] = date.fromisoformat(text) if text else None
-        except ValueError:
-            days[name] = None
-            problem = f"“{text[:40]}” is no date: write it as 2026-01-31."
+            moments[name] = moment(typed, zone, is_end=name == "until") if typed else None
+        except (ValueError, OverflowError):
+            moments[name] = None
+            problem = f"“{typed[:40]}” is no time: write it as 2026-01-31 or 2026-01-31T13:00."
+    typed = _text(query, "text")
+    if typed and not words.query(typed):
+        problem = "Say at least one word that the entries hold."
     return Filters(
         kind=_text(query, "kind"),
         actor=_text(query, "actor"),
         about=_text(query, "about"),
         agent=_text(query, "agent"),
         run=_text(query, "run"),
-        since=days["since"],
-        until=days["until"],
-        text=_text(query, "text"),
+        since=moments["since"],
+        until=moments["until"],
+        text=typed,
         problem=problem,
     )
+
+
+def moment(typed: str, zone: tzinfo, *, is_end: bool) -> datetime:
+    """A day or a time of day, in this zone unless it names its own; a day as an end is its last moment."""
+    if len(typed) == 10:
+        day = date.fromisoformat(typed) + timedelta(days=1 if is_end else 0)
+        return datetime.combine(day, time.min, zone)
+    at = datetime.fromisoformat(typed)
+    return at if at.tzinfo else at.replace(tzinfo=zone)
 
 
 def _text(query: QueryDict, name: str) -> str:
     return query.get(name, "").replace("\x00", "").strip()[:200]
 
 
-def readable_by(person: Person) -> QuerySet[Entry]:
-    """Entries of the teams in which this person's role reads the record; 404 where there is none."""
+# -- whose entries ---------------------------------------------------------------------------------
+
+
+def teams_read_by(person: Person) -> list[str] | None:
+    """Teams in which this person's role reads the record; None is all of it, 404 where there is none."""
     teams = [team for team, role in person.roles.items() if role in READS_RECORD]
     if None in teams:
-        return Entry.objects.all()
+        return None
     if not teams:
         raise Http404
-    return Entry.objects.filter(team__in=[str(team) for team in teams])
+    return [str(team) for team in teams]
 
 
-def narrowed(entries: QuerySet[Entry], by: Filters, *, zone: tzinfo) -> QuerySet[Entry]:
-    """Everything but the free text, each through an index."""
-    if by.kind:
-        entries = (
-            entries.filter(kind__startswith=by.kind)
-            if by.kind.endswith(".")
-            else entries.filter(kind=by.kind)
+def readable_by(person: Person) -> QuerySet[Entry]:
+    """Entries that this person reads."""
+    teams = teams_read_by(person)
+    return Entry.objects.all() if teams is None else Entry.objects.filter(team__in=teams)
+
+
+def lines_read_by(person: Person) -> Lines:
+    """The same without their payloads."""
+    teams = teams_read_by(person)
+    return Line.objects.all() if teams is None else Line.objects.filter(team__in=teams)
+
+
+# -- narrowing -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Search:
+    """One person's look at the record."""
+
+    person: Person
+    wanted: Filters
+
+    def newest(
+        self, size: int, *, before: int | None = None, after: int | None = None
+    ) -> list[int]:
+        """Numbers of what fits, the newest first."""
+        if self.wanted.text:
+            return self._by_words(size, before, after)
+        lines = narrowed(lines_read_by(self.person), self.wanted, self.actors)
+        if before is not None:
+            lines = lines.filter(pk__lt=before)
+        if after is not None:
+            lines = lines.filter(pk__gt=after)
+        return list(lines.order_by("-pk").values_list("pk", flat=True)[:size])
+
+    def times(self, most: int) -> list[datetime]:
+        """When the newest of what fits happened, the newest first."""
+        if self.wanted.text:
+            lines = Line.objects.filter(pk__in=self.newest(most))
+        else:
+            lines = narrowed(lines_read_by(self.person), self.wanted, self.actors)
+        return list(lines.order_by("-pk").values_list("at", flat=True)[:most])
+
+    def _by_words(self, size: int, before: int | None, after: int | None) -> list[int]:
+        by = self.wanted
+        query = words.query(by.text, named(self.person))
+        if not query:
+            return []
+        low, high = bounds(by)
+        if before is not None:
+            high = min(high or before, before)
+        query = " & ".join(filter(None, [f"({query})", words.facts_query(*self._facts())]))
+        since = max(low or 0, (after or 0) + 1)
+        return list(
+            text.search(query, about=by.about, run=by.run, before=high, since=since, size=size)
         )
-    if by.actor:
-        entries = entries.filter(actor__in=[by.actor, f"person:{by.actor}", f"agent:{by.actor}"])
+
+    def _facts(self) -> list[list[str]]:
+        by = self.wanted
+        teams = teams_read_by(self.person)
+        said = {
+            "noun" if by.kind.endswith(".") else "kind": [by.kind] if by.kind else [],
+            "actor": self.actors,
+            "agent": [by.agent] if by.agent else [],
+            "team": teams or [],
+        }
+        return [[words.fact(name, one) for one in ones] for name, ones in said.items() if ones]
+
+    @property
+    def actors(self) -> list[str]:
+        """How the record may name whoever was typed: `ada` is `person:<id>`."""
+        typed = self.wanted.actor
+        return (meant(self.person, typed) or [typed]) if typed else []
+
+
+def narrowed(lines: Lines, by: Filters, actors: Sequence[str]) -> Lines:
+    """Everything but the words, each through an index."""
+    if by.kind.endswith("."):
+        lines = lines.filter(
+            kind__in=[kind.name for kind in kinds.every() if kind.noun == by.kind[:-1]]
+        )
+    elif by.kind:
+        lines = lines.filter(kind=by.kind)
+    if actors:
+        lines = lines.filter(actor__in=actors)
+        if all(actor.startswith("person:") for actor in actors):
+            lines = lines.filter(actor__startswith="person:")  # which the index on people is for
     if by.about:
-        entries = entries.filter(about=by.about)
+        lines = lines.filter(about=by.about)
     if by.agent:
-        entries = entries.filter(agent=by.agent)
+        lines = lines.filter(agent=by.agent)
     if by.run:
-        entries = entries.filter(run=by.run)
+        lines = lines.filter(run=by.run)
+    low, high = bounds(by)
     if by.since:
-        start = datetime.combine(by.since, time.min, zone)
-        entries = entries.filter(at__gte=start, pk__gte=first_number_at(start - SLACK))
+        lines = lines.filter(at__gte=by.since, pk__gte=low)
     if by.until:
-        end = datetime.combine(by.until + timedelta(days=1), time.min, zone)
-        entries = entries.filter(at__lt=end, pk__lt=first_number_at(end + SLACK))
-    return entries
+        lines = lines.filter(at__lt=by.until, pk__lt=high)
+    return lines
+
+
+def bounds(by: Filters) -> tuple[int | None, int | None]:
+    """Numbers between which the wanted time lies, generously."""
+    return (
+        first_number_at(by.since - SLACK) if by.since else None,
+        first_number_at(by.until + SLACK) if by.until else None,
+    )
+
+
+HALVING = """
+with recursive half (low, high) as (
+    select 0::bigint, coalesce(max(id), 0) + 1 from audit_line
+    union all
+    select case when f.id is null or f.at >= %(at)s then low else f.id + 1 end,
+           case when f.id is null or f.at >= %(at)s then (low + high) / 2 else high end
+      from half left join lateral (select id, at from audit_line where id >= (low + high) / 2
+                                    order by id limit 1) f on true
+     where low < high)
+select max(low) from half
+"""
 
 
 def first_number_at(at: datetime) -> int:
-    """The number the record had reached at `at`, by halving: entries have no index on time."""
-    newest = Entry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    low, high = 0, newest + 1
-    while low < high:
-        middle = (low + high) // 2
-        found = Entry.objects.filter(pk__gte=middle).order_by("pk").values_list("pk", "at").first()
-        if found is None or found[1] >= at:
-            high = middle
-        else:
-            low = found[0] + 1
-    return low
+    """The number the record had reached at `at`, by halving: lines have no index on time."""
+    with connection.cursor() as cursor:
+        cursor.execute(HALVING, {"at": at})
+        return int(cursor.fetchone()[0])
 
 
-def read(entries: QuerySet[Entry], text: str, *, before: int | None, size: int) -> Slice:
-    """The newest `size` entries before number `before` that hold the text."""
-    if before is not None:
-        entries = entries.filter(pk__lt=before)
-    entries = entries.order_by("-pk")
-    if not text:
-        found = list(entries[: size + 1])
-        return Slice(found[:size], older=found[size - 1].pk if len(found) > size else None)
-    return _searched(entries, text, size)
-
-
-def _searched(entries: QuerySet[Entry], text: str, size: int) -> Slice:
-    stretch = entries[:SEARCHED]
-    found = list(
-        Entry.objects.filter(pk__in=stretch.values("pk"))
-        .filter(
-            Q(summary__icontains=text)
-            | Q(kind__icontains=text)
-            | Q(actor__icontains=text)
-            | Q(about__icontains=text)
-        )
-        .order_by("-pk")[: size + 1]
-    )
-    if len(found) > size:
-        return Slice(found[:size], older=found[size - 1].pk)
-    last = entries.values_list("pk", "at")[SEARCHED - 1 : SEARCHED].first()
-    if last is None:
-        return Slice(found)
-    return Slice(found, older=last[0], searched_back_to=last[1])
-
-
-# -- names and ways --------------------------------------------------------------------------------
-
-
-def told(entries: Sequence[Entry], person: Person) -> list[Line]:
-    """Entries with names and links, in a handful of queries for the whole page."""
-    ways = _ways(entries, person)
-    names = _agent_names(entries, person)
-    return [
-        Line(
-            entry,
-            who=who(entry, names),
-            url=ways.get(entry.about, ""),
-            what=what(entry, names),
-        )
-        for entry in entries
+def meant(person: Person, name: str) -> list[str]:
+    """Whom somebody means by a name, as the record names them: lines know people and agents by their ids alone."""
+    people = Person.objects.filter(name__iexact=name).values_list("pk", flat=True)[:5]
+    agents = Agent.objects.visible_to(person).filter(name__iexact=name)
+    return [f"person:{pk}" for pk in people] + [
+        f"agent:{pk}" for pk in agents.values_list("pk", flat=True)[:20]
     ]
 
 
-def who(entry: Entry, names: dict[str, str]) -> str:
-    """The actor as people say it: `ada`, `support-triage`, `support-triage’s breaker`, `the clock`."""
-    kind, _, name = entry.actor.partition(":")
-    match kind:
-        case "person":
-            return name
-        case "agent":
-            return names.get(name, "an agent")
-        case "agents.breaker":
-            owner = names.get(entry.agent)
-            return f"{owner}’s breaker" if owner else "a breaker"
-        case "clock":
-            return "the clock"
-    return entry.actor
+def named(person: Person) -> words.Names:
+    """The same as words to look for: of a person their id, wherever it stands; of an agent all that is its own."""
 
+    def found(name: str) -> list[str]:
+        known = [one.partition(":") for one in meant(person, name)]
+        return [pk if noun == "person" else words.fact("agent", pk) for noun, _, pk in known]
 
-def what(entry: Entry, names: dict[str, str]) -> str:
-    """The subject in a word: an agent's name, else the kind of thing it is."""
-    kind, _, pk = entry.about.partition(":")
-    if kind == "person":
-        return pk
-    return names.get(pk) or kind.rpartition(".")[2]
-
-
-def _agent_names(entries: Sequence[Entry], person: Person) -> dict[str, str]:
-    ids = {entry.agent for entry in entries if entry.agent}
-    ids |= {entry.actor[6:] for entry in entries if entry.actor.startswith("agent:")}
-    found = Agent.objects.visible_to(person).filter(pk__in=uuids(ids))
-    return {str(pk): name for pk, name in found.values_list("pk", "name")}
-
-
-def _ways(entries: Sequence[Entry], person: Person) -> dict[str, str]:
-    """Where each subject of this page is to be seen, for those that this person may see."""
-    named: dict[str, set[str]] = defaultdict(set)
-    for entry in entries:
-        noun, _, pk = entry.about.partition(":")
-        named[noun].add(pk)
-    found: dict[str, str] = {
-        entry.about: reverse("team", args=[entry.team])
-        for entry in entries
-        if entry.about.partition(":")[0] in PARTS_OF_TEAMS
-        and any(person.sees(team) for team in uuids([entry.team]))
-    }
-    for noun, rows in WHOLE.items():
-        if ids := uuids(named[noun]):
-            visible = rows().visible_to(person).filter(pk__in=ids)
-            page = noun.rpartition(".")[2]
-            for pk in visible.values_list("pk", flat=True):
-                found[f"{noun}:{pk}"] = reverse(page, args=[pk])
-    if ids := uuids(named["agents.action"]):
-        actions = Action.objects.visible_to(person).filter(pk__in=ids)
-        for action, run in actions.values_list("pk", "run_id"):
-            found[f"agents.action:{action}"] = reverse("action", args=[run, action])
-    for noun, parts in PARTS_OF_AGENTS.items():
-        if ids := uuids(named[noun]):
-            own = parts().filter(pk__in=ids)
-            if not person.watches_everything:
-                own = own.filter(agent__team_id__in=person.team_ids)
-            for pk, agent in own.values_list("pk", "agent_id"):
-                found[f"{noun}:{pk}"] = reverse("agent", args=[agent])
     return found
 
 
-WHOLE: dict[str, Callable[[], VisibleQuerySet[Any]]] = {
-    "reviews.hold": Hold.objects.all,
-    "agents.run": Run.objects.all,
-    "agent": Agent.objects.all,
-}
-"""Subjects with a page of their own."""
-
-PARTS_OF_TEAMS = {"team", "people.group"}
-"""Subjects that are shown on their team's page."""
-
-PARTS_OF_AGENTS: dict[str, Callable[[], QuerySet[Any]]] = {
-    "agents.key": AgentKey.objects.all,
-    "agents.breaker": Breaker.objects.all,
-    "agents.trip": Trip.objects.all,
-    "agents.version": AgentVersion.objects.all,
-}
-"""Subjects that are shown on their agent's page."""
+# -- reading ---------------------------------------------------------------------------------------
 
 
-def uuids(texts: Iterable[str]) -> list[UUID]:
-    """Those that are ids; the record may speak of anything."""
-    found = []
-    for text in texts:
-        try:
-            found.append(UUID(text))
-        except ValueError:
-            continue
-    return found
+def read(
+    search: Search, *, before: int | None = None, after: int | None = None, size: int
+) -> Slice:
+    """The newest `size` entries that fit, before or after a number."""
+    numbers = search.newest(size + 1, before=before, after=after)
+    more, numbers = len(numbers) > size, numbers[:size]
+    entries = readable_by(search.person).filter(pk__in=numbers)
+    by = search.wanted
+    if by.text and by.since:
+        entries = entries.filter(at__gte=by.since)
+    if by.text and by.until:
+        entries = entries.filter(at__lt=by.until)
+    return Slice(list(entries.order_by("-pk")), older=numbers[-1] if more else None)

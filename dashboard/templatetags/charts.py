@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from dashboard.pages import courses
 from dashboard.pages.budgets import Bar
 from dashboard.pages.charts import Chart
+from dashboard.pages.record_chart import Histogram
 
 register = template.Library()
 
@@ -55,6 +56,30 @@ def bars(values: Sequence[Number], title: str, meaning: str = "") -> SafeString:
         '<rect class="rest" x="0" y="39" width="100" height="1"/>{}</svg>',
         meaning, title, drawn,
     )  # fmt: skip
+
+
+@register.simple_tag
+def histogram(found: Histogram) -> SafeString:
+    """Entries over time, each bar a link to its stretch."""
+    drawn = format_html_join(
+        "",
+        '<a href="{}" aria-label="{}"><title>{}</title><rect class="space" x="{}" y="0" width="{}" height="100"/>'
+        '<rect class="bar" x="{}" y="{}" width="{}" height="{}"/></a>',
+        (
+            (bar.url, title, title, bar.x, bar.width, bar.x, f"{bar.top:.2f}", f"{bar.width * 0.78:.3f}", bar.tall)
+            for bar in found.bars
+            if (title := f"{bar.count:,} from {_said(bar.since)} to {_said(bar.until)}")
+        ),
+    )  # fmt: skip
+    return format_html(
+        '<svg class="histogram" viewBox="0 0 100 100" preserveAspectRatio="none" role="group" '
+        'aria-label="Entries over time"><rect class="rest" x="0" y="99" width="100" height="1"/>{}</svg>',
+        drawn,
+    )
+
+
+def _said(at: datetime) -> str:
+    return f"{at.day} {at:%b %H:%M}" + (f":{at:%S}" if at.second else "")
 
 
 @register.simple_tag

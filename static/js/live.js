@@ -3,8 +3,8 @@
 //
 //   data-live="holds agent.42"   topics          data-live-every="2"   at most one read in so many seconds
 //
-// A region in which someone types, or has a menu or dialog open, waits until they are done. A hidden tab
-// keeps only its count true and catches up when it is looked at.
+// A region in which someone types, or has a menu or dialog open, waits until they are done, and is marked
+// data-behind meanwhile. A hidden tab keeps only its count true and catches up when it is looked at.
 
 const FIRST_RETRY = 400, LAST_RETRY = 15_000, QUIET = 25_000, ANSWER = 6_000;
 const SIGNED_OUT = 4401;
@@ -25,7 +25,10 @@ const lastRead = new Map();   // when a slow region was last read, by id
 
 function look(region) {
   if (document.hidden && !region.hasAttribute("data-live-hidden")) return void behind.add(region.id);
-  if (isBusy(region)) return void behind.add(region.id);
+  if (isBusy(region)) {
+    region.dataset.behind = "";
+    return void behind.add(region.id);
+  }
 
   const every = Number(region.dataset.liveEvery || 0) * 1000;
   const wait = (lastRead.get(region.id) ?? -Infinity) + every - performance.now();
@@ -34,6 +37,7 @@ function look(region) {
     return void behind.add(region.id);
   }
   behind.delete(region.id);
+  delete region.dataset.behind;
   lastRead.set(region.id, performance.now());
   region.dispatchEvent(new CustomEvent("live"));
 }
