@@ -25,6 +25,7 @@ from agents.transitions import budget as budgets
 from agents.transitions import limit as limits
 from agents.transitions import policy as policies
 from agents.transitions import stopping
+from audit import sequencing
 from audit.models import Delivery, Endpoint
 from dashboard.urls import urlpatterns
 from people.models import Calendar, Delegation, Group, Person, Team
@@ -56,6 +57,8 @@ GET: dict[str, dict[str, str]] = {
     **dict.fromkeys(["team", "hold", "hold-raw", "agent", "run", "action", "action-raw"], SEES),
     **dict.fromkeys(["policy", "policy-version", "trip", "trip-better"], SEES),
     **dict.fromkeys(["record", "record-export"], READS_RECORD),
+    **dict.fromkeys(["log-checkpoint", "log-tile"], dict.fromkeys(CAST, NOT_FOUND) | {IRIS: IN}),
+    "log-known": dict.fromkeys(CAST, NOT_FOUND),  # unless the house wants it told
     "policy-edit": DECIDES,
     **dict.fromkeys(["breaker", "breaker-try"], SEES),
     "switch": SIGNED_IN | {IRIS: NO, BOB: NO},
@@ -134,7 +137,9 @@ def house(
     shared = limits.set(support, parse_limit({"resource": "crm", "concurrency": 2}), by="test")
     breaker = Breaker.objects.filter(agent=scout).first()
     assert breaker is not None
+    sequencing.sequence()
     return called(support, scout) | {
+        "log-tile": {"path": "0/000.p/1"},
         "hold": {"pk": told},
         "action": {"run": run.pk, "pk": told},
         "run": {"pk": run.pk},

@@ -1,0 +1,26 @@
+"""How the log stands: its name, key, size, what waits, and whether it was halted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from audit import keys, log
+
+HELP = "how the log stands"
+
+
+def run(command: BaseCommand, **_: Any) -> None:
+    row, last = keys.opened(), log.latest()
+    waiting, since = log.lag()
+    told = {
+        "origin": row.origin,
+        "key": log.vkey(),
+        "size": last.size if last else 0,
+        "signed": last.at.isoformat() if last else "never",
+        "waiting": f"{waiting}, since {since.isoformat()}" if since else "0",
+        "halted": f"{row.halted_at.isoformat()}: {row.halted_reason}" if row.halted_at else "no",
+    }
+    for name, value in told.items():
+        command.stdout.write(f"{name:8} {value}")
