@@ -6,6 +6,7 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from audit import source
 from dashboard.owning import AS_OWNER, is_for_owner
 
 if __name__ == "__main__":
@@ -13,4 +14,5 @@ if __name__ == "__main__":
     os.environ.setdefault("WATCHFLOOR_DB_POOL", "0")  # one connection is enough for one command
     if is_for_owner(sys.argv[1:]):
         os.environ[AS_OWNER] = "1"
-    execute_from_command_line(sys.argv)
+    with source.of("command", program=" ".join(["manage.py", *sys.argv[1:2]])):
+        execute_from_command_line(sys.argv)

@@ -31,6 +31,11 @@ declare(
     ),
     Kind("agent.retired", _("{who} retired {what}"), CHANGES, public=True),
     Kind("key.issued", _("{who} made the key {prefix}… for an agent"), "prefix label"),
+    Kind(
+        "key.refused",
+        _("A call with an agent’s key was refused: {reason}"),
+        "prefix code reason asked",
+    ),
     Kind("key.revoked", _("{who} revoked the key {prefix}…"), "prefix label"),
     Kind(
         "version.registered",

@@ -154,6 +154,7 @@ STAND_INS = {
     "clock": _("the clock"),
     "command": _("somebody at the machine"),
     "house": _("the house"),
+    "stranger": _("a stranger"),
     "policy": _("a policy"),
 }
 """How those are called whose name nobody knows any more."""

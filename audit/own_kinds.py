@@ -15,6 +15,18 @@ declare(
         "events:list label url",
         public=True,
     ),
+    Kind(
+        "attempts.muted",
+        _("There were more than {most} refusals of this kind from one place: {kind}"),
+        "kind most:int since:moment",
+    ),
+    Kind(
+        "attempts.counted",
+        _("{count} refusal was counted, not written: {kind}"),
+        "kind count:int since:moment until:moment",
+        plural=_("{count} refusals were counted, not written: {kind}"),
+        by="count",
+    ),
     Kind("log.key_rotated", _("{who} gave the log a new key"), CHANGES),
     Kind("endpoint.enabled", _("{who} enabled the webhook {summary}"), CHANGES, public=True),
     Kind("endpoint.disabled", _("{who} disabled a webhook: {summary}"), CHANGES, public=True),

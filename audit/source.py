@@ -32,6 +32,11 @@ def of(channel: Channel, *, address: str = "", program: str = "", via: str = "")
         _current.reset(token)
 
 
+def enter(facts: dict[str, str]) -> None:
+    """From now on, in this thread or task: for those who hear of beginnings and ends apart from each other."""
+    _current.set(facts)
+
+
 def facts(
     channel: Channel, *, address: str = "", program: str = "", via: str = ""
 ) -> dict[str, str]:

@@ -6,7 +6,4 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         # Tasks are declared with `shared_task`: whoever sends one must know the application that carries it.
-        from dashboard import (
-            celery,  # noqa: F401
-            kinds,  # noqa: F401  # declare themselves
-        )
+        from dashboard import celery, comings, kinds  # noqa: F401  # and who listens, and declares

@@ -23,7 +23,7 @@ from django.urls import path
 
 from agents import hot
 from audit import bell
-from dashboard import static, urls  # noqa: F401  # read now: the first visitor does not wait
+from dashboard import house_settings, static, urls  # noqa: F401  # read now: the first visitor does not wait
 from dashboard.consumers import Live
 from dashboard.site import Scope, Send, Site
 
@@ -60,6 +60,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     try:
         await bell.start()
         await hot.startup()
+        await sync_to_async(house_settings.tell_if_possible)()
     except Exception as error:
         await send(
             {"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"}

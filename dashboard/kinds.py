@@ -7,7 +7,7 @@ from django.utils.translation import gettext_noop as _
 from audit.kinds import Kind, declare
 
 CHANGES = "before:dict? after:dict?"
-REFUSED = "code reason address asked"
+REFUSED = "code reason asked"
 
 declare(
     Kind("person.signed_in", _("{who} signed in"), "how"),
@@ -22,22 +22,10 @@ declare(
     Kind(
         "token.refused", _("A call with a token was refused: {reason}"), "prefix reason code asked"
     ),
-    Kind(
-        "key.refused",
-        _("A call with an agent’s key was refused: {reason}"),
-        "prefix code reason asked",
-    ),
     Kind("attempt.refused", _("{who} was refused: {reason}"), REFUSED),
-    Kind(
-        "attempts.muted",
-        _("{count} more refusal of this kind was counted, not written: {kind}"),
-        "kind count:int since:moment until:moment",
-        plural=_("{count} more refusals of this kind were counted, not written: {kind}"),
-        by="count",
-    ),
     Kind(
         "settings.changed",
         _("The server was started with other settings"),
-        f"{CHANGES} fingerprint",
+        f"{CHANGES} fingerprint settings:dict",
     ),
 )

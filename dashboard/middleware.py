@@ -1,4 +1,4 @@
-"""Times are shown in the zone of whoever looks."""
+"""Where a request comes from, for the record; and times in the zone of whoever looks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,35 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+
+from audit import source
+from dashboard import attempts
+
+
+class Source:
+    """The outermost: whatever is recorded meanwhile tells where it came from, and what was refused is written down."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        refused, meta = attempts.begin(), request.META
+        channel = _channel(request.path, meta.get("HTTP_AUTHORIZATION", ""))
+        with source.of(
+            channel,
+            address=meta.get("REMOTE_ADDR") or "",
+            program=meta.get("HTTP_USER_AGENT", ""),
+        ):
+            response = self.get_response(request)
+            if refused or response.status_code == 403:
+                attempts.write(request, response, refused)
+        return response
+
+
+def _channel(path: str, credential: str) -> source.Channel:
+    if not path.startswith("/api/"):
+        return "page"
+    return "api" if "wfp_" in credential[:12] else "agent"
 
 
 class TimeZone:

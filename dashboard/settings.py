@@ -272,6 +272,8 @@ LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/sign-in/"
 
+WATCHFLOOR_TELLS_SETTINGS = True
+"""A server that starts compares its settings with the last that the record tells of."""
 WATCHFLOOR_FLEET_SHARE = float(os.environ.get("WATCHFLOOR_FLEET_SHARE", "50")) / 100
 WATCHFLOOR_STEP_UP = timedelta(minutes=float(os.environ.get("WATCHFLOOR_STEP_UP_MINUTES", "10")))
 """How long a sign-in counts as fresh, where a policy demands one."""

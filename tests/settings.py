@@ -15,3 +15,6 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 STATIC_FROM_SOURCE = True
+
+# The server of a test session starts before any test: what it told would stand in the first one's record.
+WATCHFLOOR_TELLS_SETTINGS = False

@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from audit.errors import Invalid, Refused
 
+from .. import refused
 from ..hot.http import LARGEST_BODY
 from ..models import AgentKey
 from ..models.aap import Provisioner
@@ -38,11 +39,21 @@ def door(**methods: Handler) -> Handler:
             response = handler(request, **where)
         except Exception as error:
             response = told(error, exchange, request.path)
+            note(request, error)
         response["X-Request-ID"] = exchange
         response["Cache-Control"] = "no-store"
         return response
 
     return view
+
+
+def note(request: HttpRequest, error: Exception) -> None:
+    """Whoever tried what is not theirs stands in the record."""
+    if not isinstance(error, Refused) or error.code not in refused.CODES:
+        return
+    _scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    asked = f"{request.method} {request.path}"
+    refused.note(error.code, error.detail, key=token.strip() or None, asked=asked)
 
 
 def told(error: Exception, exchange: str, path: str) -> HttpResponse:

@@ -19,6 +19,7 @@ from ..transitions import aap as verbs
 from .actions import agent_of, mark_delivered
 from .http import JSON, NO_STORE, Gone, Receive, Scope, Send, key_hash, query, read_body
 from .pool import in_django, one
+from .refusing import told_of
 from .wait import later, unless_gone, until
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         refusal = Problem("internal", "Something failed here; nothing was changed.")
     status, body, headers = envelope(refusal, exchange)
     await told(send, exchange, status, body, headers)
+    await told_of(scope, refusal.code, refusal.detail)
 
 
 async def look(scope: Scope, receive: Receive) -> bytes:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from audit import source
 from audit.errors import Refused
 
 from ..shapes import Malformed, Proposed, claim_decoder, decoded, propose_decoder, settle_decoder
@@ -22,14 +23,17 @@ from .http import (
     Receive,
     Scope,
     Send,
+    address_of,
     answer,
     answer_problem,
     key_hash,
+    program_of,
     query,
     read_body,
     wait_of,
 )
 from .permit_judging import ask_decoder, renew_decoder
+from .refusing import told_of
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +73,13 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         begun = True
         await send(message)
 
+    with source.of("agent", address=address_of(scope), program=program_of(scope)):
+        await answered(scope, receive, sending, lambda: begun, send)
+
+
+async def answered(
+    scope: Scope, receive: Receive, sending: Send, begun: Callable[[], bool], send: Send
+) -> None:
     try:
         await route(scope, receive, sending)
         return
@@ -86,10 +97,11 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     except Exception:
         logger.exception("A hot door failed at %s", scope["path"])
         code, detail = "internal", "Something failed here; nothing was changed."
-    if begun:  # a stream: its end tells the agent to come again
+    if begun():  # a stream: its end tells the agent to come again
         await send({"type": "http.response.body", "body": b""})
     else:
         await answer_problem(send, code, detail)
+    await told_of(scope, code, detail)
 
 
 async def route(scope: Scope, receive: Receive, send: Send) -> None:

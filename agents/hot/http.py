@@ -90,6 +90,19 @@ def key_hash(scope: Scope) -> bytes:
     raise Problem("unauthorized", "Send the agent's key as 'Authorization: Bearer wf_…'.")
 
 
+def address_of(scope: Scope) -> str:
+    """Who calls, as the server saw it; behind a proxy, whom uvicorn was told to believe."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def program_of(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"user-agent":
+            return str(value[:200].decode("latin-1"))
+    return ""
+
+
 def query(scope: Scope) -> dict[str, str]:
     return {k: v[-1] for k, v in parse_qs(scope["query_string"].decode("latin-1")).items()}
 

@@ -20,6 +20,8 @@ import psycopg
 from msgspec.structs import replace
 from psycopg_pool import PoolTimeout
 
+from audit import source
+
 from ..otlp.reading import Export
 from ..transitions import telemetry
 from ..transitions.telemetry import Revoked, Told
@@ -187,12 +189,19 @@ def stored(told: Sequence[Told]) -> None:
     """In one transaction; where a whole team has to be stopped, request by request."""
     django.db.close_old_connections()
     try:
+        # Requests of many agents travel together: what is one's address would stand with another's entry.
+        with source.of("agent"):
+            store_together(told)
+    finally:
+        django.db.close_old_connections()
+
+
+def store_together(told: Sequence[Told]) -> None:
+    try:
         telemetry.store(told)
     except WholeTeam:
         for one in told:
             telemetry.store_alone([one])
-    finally:
-        django.db.close_old_connections()
 
 
 def split(parts: Sequence[Part]) -> list[list[Part]]:

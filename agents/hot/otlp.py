@@ -24,6 +24,7 @@ from . import forward
 from .actions import agent_of
 from .http import Gone, Problem, Receive, Scope, Send, answer, key_hash, read_body
 from .ingest import Full, Ingest, Unavailable
+from .refusing import told_of
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         return
     except Refused as refusal:
         await refuse(send, kind, refusal.code, refusal.detail)
+        await told_of(scope, refusal.code, refusal.detail)
     except (psycopg.OperationalError, PoolTimeout) as error:
         logger.warning("The database did not answer: %s", error)
         await refuse(send, kind, "unavailable", "The database does not answer. Try again.")

@@ -161,7 +161,7 @@ def answer(request: Asked) -> HttpResponse:
     more = {"note": request.POST.get("note", "")} if verb in WITH_NOTE else {}
     done, problems = 0, []
     for hold in _selected(request, [alone] if alone else request.POST.getlist("hold")[:PAGE]):
-        with attempt() as outcome:
+        with attempt(about=hold) as outcome:
             do(hold, by=request.user, **more)
         if outcome.succeeded:
             done += 1

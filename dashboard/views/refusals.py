@@ -7,6 +7,8 @@ from types import TracebackType
 from django.core.exceptions import PermissionDenied
 
 from audit.errors import Conflict, Invalid, NotFound, Refused
+from audit.record import Recordable
+from dashboard import attempts
 from people import step_up
 
 NOT_YOURS = "You may look at this, but not decide it: that takes a lead, ops or admin of its team."
@@ -21,7 +23,9 @@ class attempt:  # read aloud: `with attempt() as outcome`
     sentences about what was typed, by the dotted path of the value.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, about: Recordable | None = None) -> None:
+        self.about = about
+        """What the verb is tried on, where the address does not say it: for the record, should it refuse."""
         self.problem = ""
         self.code = ""
         self.status = 200
@@ -40,6 +44,8 @@ class attempt:  # read aloud: `with attempt() as outcome`
         refusal: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
+        if refusal is not None:
+            attempts.note(refusal, self.about)
         match refusal:
             case PermissionDenied():
                 self.problem, self.status = str(refusal) or NOT_YOURS, 403

@@ -13,6 +13,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme, urlsafe_base64_decode
@@ -20,9 +21,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from dashboard import comings
 from dashboard.sessions import note_sign_in
 from dashboard.theme import keep_theme
 from people.models import Person
+from people.transitions import person as people
 
 from .asked import Asked
 
@@ -35,6 +38,7 @@ class SignIn(LoginView):  # type: ignore[misc]
     template_name = "account/sign-in.html"
 
     def form_invalid(self, form: Any) -> HttpResponse:
+        comings.refused(form.data.get("login", ""), reason_of(form))
         response: HttpResponse = super().form_invalid(form)
         response.status_code = 422
         return response
@@ -46,19 +50,27 @@ class SignInAgain(ReauthenticateView):  # type: ignore[misc]
     template_name = "account/sign-in-again.html"
 
     def form_valid(self, form: Any) -> HttpResponse:
+        comings.confirmed(self.request.user)
         note_sign_in(self.request)
         response: HttpResponse = super().form_valid(form)
         return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
+        comings.not_confirmed(self.request.user, reason_of(form))
         response: HttpResponse = super().form_invalid(form)
         response.status_code = 422
         return response
 
 
+def reason_of(form: Any) -> str:
+    """The first sentence that says what was wrong."""
+    return next((str(one) for errors in form.errors.values() for one in errors), "")
+
+
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
-    logout(request)
+    with transaction.atomic():
+        logout(request)
     return redirect("sign-in")
 
 
@@ -68,11 +80,13 @@ def welcome(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     """Choose a password, once: the link dies with the first use, a sign-in or a day or so."""
     person = _invited(uid, token)
     if person is None:
+        comings.link_refused("This link is over.")
         return render(request, "account/link-over.html", status=410)
     form = SetPasswordForm(person, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        form.save()
-        login(request, person, backend=BACKEND)
+        with transaction.atomic():
+            people.choose_password(person, form.save, how="link")
+            login(request, person, backend=BACKEND)
         return redirect(settings.LOGIN_REDIRECT_URL)
     status = 422 if form.errors else 200
     return render(request, "account/welcome.html", {"form": form, "invited": person}, status=status)
@@ -101,8 +115,7 @@ def time_zone(request: Asked) -> HttpResponse:
     if chosen not in zoneinfo.available_timezones():
         messages.error(request, "There is no such time zone.")
     else:
-        request.user.time_zone = chosen
-        request.user.save(update_fields=["time_zone"])
+        people.set_time_zone(request.user, chosen, by=request.user)
         messages.success(request, f"Times are now shown in {chosen}.")
     return _back(request)
 
