@@ -1,5 +1,6 @@
 from .anchor import Anchor, AnchorKind, AnchorState
 from .entry import Entry
+from .export import Export, ExportState
 from .keeping import LegalHold, Retention, Scope
 from .line import Line, Payload, Pending
 from .outbox import Delivery, DeliveryState, Endpoint, EndpointKind, EndpointState
@@ -17,6 +18,8 @@ __all__ = [
     "EndpointKind",
     "EndpointState",
     "Entry",
+    "Export",
+    "ExportState",
     "Indexed",
     "Leaf",
     "LegalHold",

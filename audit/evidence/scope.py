@@ -1,0 +1,99 @@
+"""What a bundle is about: a case, or a period as somebody may read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from django.db import connection
+
+from audit.errors import Invalid
+from audit.rules.lines import moment
+
+MOST_OF_CASE = 10_000
+COUNT = """
+select count(*) from audit_leaf f join audit_line l on l.id = f.line where {where}
+"""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which lines, and in words which. `teams` of None is every team; a case knows its lines, a period its time."""
+
+    title: str
+    case: str = ""
+    names: tuple[str, ...] = ()
+    """Of a case: everything that belongs to it, as lines name what they are about."""
+    lines: tuple[int, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    teams: tuple[str, ...] | None = None
+
+    @classmethod
+    def of_case(
+        cls,
+        case: object,
+        lines: Sequence[int],
+        names: Sequence[str],
+        *,
+        teams: Sequence[str] | None = None,
+    ) -> Self:
+        """Everything about one action or hold. Raises Invalid when that is more than any bundle of a case holds."""
+        if len(lines) > MOST_OF_CASE:
+            raise Invalid(f"A case of more than {MOST_OF_CASE:,} entries: export its period.")
+        allowed = None if teams is None else tuple(teams)
+        return cls(f"Case {case}", str(case), tuple(names), tuple(sorted(lines)), teams=allowed)
+
+    @classmethod
+    def of_period(
+        cls, since: datetime, until: datetime, *, teams: Sequence[str] | None = None
+    ) -> Self:
+        """From `since` up to, not including, `until`. Raises Invalid for a period that does not last."""
+        if until <= since:
+            raise Invalid("The period ends before it begins.")
+        title = f"From {moment(since)} to {moment(until)}"
+        allowed = None if teams is None else tuple(teams)
+        return cls(title, since=since, until=until, teams=allowed)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """As the manifest and the record say it."""
+        teams = "all" if self.teams is None else list(self.teams)
+        if self.since is None or self.until is None:
+            return {"case": {"id": self.case, "names": list(self.names), "teams": teams}}
+        period = {"from": moment(self.since), "to": moment(self.until), "teams": teams}
+        return {"period": period}
+
+    @classmethod
+    def from_about(cls, about: dict[str, Any], lines: Sequence[int] = ()) -> Self:
+        """The same again, from what `about` said."""
+        if case := about.get("case"):
+            return cls.of_case(case["id"], lines, case["names"], teams=_teams(case["teams"]))
+        period = about["period"]
+        since, until = (datetime.fromisoformat(period[name]) for name in ("from", "to"))
+        return cls.of_period(since, until, teams=_teams(period["teams"]))
+
+    def where(self, size: int) -> tuple[str, list[Any]]:
+        """SQL about leaves `f` and lines `l`, and what stands for its parameters."""
+        parts, values = ["f.index < %s"], [size]
+        wanted: list[tuple[str, Any]] = [("l.at >= %s", self.since), ("l.at < %s", self.until)]
+        wanted.append(("l.team = any(%s)", None if self.teams is None else list(self.teams)))
+        wanted.append(("f.line = any(%s)", list(self.lines) if self.case else None))
+        for part, value in wanted:
+            if value is not None:
+                parts.append(part)
+                values.append(value)
+        return " and ".join(parts), values
+
+    def count(self, size: int) -> int:
+        """How many entries that is, in a tree of `size`."""
+        where, values = self.where(size)
+        with connection.cursor() as cursor:
+            cursor.execute(COUNT.format(where=where), values)
+            return int(cursor.fetchone()[0])
+
+
+def _teams(said: Any) -> list[str] | None:
+    return None if said == "all" else list(said)
