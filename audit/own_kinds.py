@@ -27,6 +27,7 @@ declare(
         plural=_("{count} refusals were counted, not written: {kind}"),
         by="count",
     ),
+    Kind("log.checked", _("The log was computed again: {summary}"), "size:int problems:list"),
     Kind("log.key_rotated", _("{who} gave the log a new key"), CHANGES),
     Kind("endpoint.enabled", _("{who} enabled the webhook {summary}"), CHANGES, public=True),
     Kind("endpoint.disabled", _("{who} disabled a webhook: {summary}"), CHANGES, public=True),

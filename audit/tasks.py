@@ -9,7 +9,7 @@ from celery import shared_task
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from . import keys, sequencing, source
+from . import checking, keys, sequencing, source
 from .constants import Constant
 from .models import Delivery, DeliveryState, Endpoint, EndpointState
 from .models.outbox import DEAD_KEPT_FOR, KEPT_FOR
@@ -47,6 +47,13 @@ def anchor() -> None:
     """Have the newest checkpoint kept outside, where it is due, and say so when that fails."""
     with source.of("clock"):
         anchoring.take_turn()
+
+
+@shared_task
+def check() -> None:
+    """Compute everything in the record again."""
+    with source.of("clock"):
+        checking.take_turn()
 
 
 @shared_task

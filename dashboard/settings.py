@@ -236,6 +236,7 @@ CELERY_BEAT_SCHEDULE = {
     "alerts": {"task": "reviews.tasks.notify", "schedule": 1.0, "options": {"expires": 1}},
     "alerts-old": {"task": "reviews.tasks.forget", "schedule": 600.0, "options": {"expires": 300}},
     "alerts-due": {"task": "reviews.tasks.watch", "schedule": 5.0, "options": {"expires": 5}},
+    "log-check": {"task": "audit.tasks.check", "schedule": 600.0, "options": {"expires": 300}},
     "log": {"task": "audit.tasks.sequence", "schedule": 1.0, "options": {"expires": 1}},
     "anchors": {"task": "audit.tasks.anchor", "schedule": 5.0, "options": {"expires": 5}},
     "retention": {"task": "audit.tasks.expire", "schedule": 3600.0, "options": {"expires": 1800}},

@@ -10,8 +10,9 @@ from django.db import connection
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from audit import log
-from audit.models import Checkpoint, Log
+from audit import anchors, checking, log
+from audit.anchors import PlaceStanding, Standing
+from audit.models import Checkpoint, Entry, Log
 from dashboard.templatetags.words import in_words
 
 from .charts import Chart
@@ -38,40 +39,63 @@ class Alarm:
     text: str
 
 
-def alarms() -> list[Alarm]:
+def alarms(standing: Standing | None = None) -> list[Alarm]:
     """What is wrong now: the log halted, lines wait too long, nobody outside knows it, or somebody knows another."""
+    standing = standing or anchors.standing()
     found = []
-    halted = Log.objects.filter(halted_at__isnull=False).first()
-    if halted and halted.halted_at:
-        since = in_words(timezone.now() - halted.halted_at)
-        text = f"It grows no more since {since}: {halted.halted_reason}"
+    if standing.halted_at:
+        since = in_words(timezone.now() - standing.halted_at)
+        text = f"For {since} no entry got its place: {standing.halted_reason}"
         found.append(Alarm("The log stands still", text))
     count, oldest = log.lag()
-    if oldest and timezone.now() - oldest > LATE and not halted:
+    if oldest and timezone.now() - oldest > LATE and not standing.halted_at:
         waits = in_words(timezone.now() - oldest)
-        found.append(
-            Alarm(
-                "Entries wait for their place",
-                f"{count:,} are not in the log yet, the oldest for {waits}. Is a worker running?",
-            )
-        )
-    return found + [Alarm(place.title, place.problem) for place in places() if place.problem]
+        text = f"{count:,} are not in the log yet, the oldest for {waits}. Is a worker running?"
+        found.append(Alarm("Entries wait for their place", text))
+    found += [
+        Alarm(f"{place.kind} {place.where}", _wrong(place))
+        for place in standing.places
+        if not place.is_well
+    ]
+    last = checked()
+    if last and not last.is_good:
+        found.append(Alarm("The last self-check found something", last.text))
+    return found
+
+
+WRONG = {
+    "inconsistent": "keeps a record that ours does not continue",
+    "failing": "cannot be reached",
+    "old": "has kept no new checkpoint for too long",
+    "never": "has kept no checkpoint yet",
+}
+
+
+def _wrong(place: PlaceStanding) -> str:
+    """What is the matter with a place that should keep our checkpoints."""
+    said = [f"It {WRONG.get(place.state, place.state)}."]
+    if place.behind:
+        said.append(f"{place.behind:,} entries are not anchored there.")
+    return " ".join([*said, place.error])
 
 
 @dataclass(frozen=True)
-class Place:
-    """Somewhere outside that keeps our checkpoints."""
+class Checked:
+    """When everything was computed again, and what that found."""
 
-    title: str
-    where: str
-    size: int
-    at: datetime | None
-    problem: str
-    """Why one should look at it; empty while it is fresh and agrees."""
+    at: datetime
+    is_good: bool
+    text: str
+    url: str
 
 
-def places() -> list[Place]:
-    return []
+def checked() -> Checked | None:
+    """The last time, as the record tells it."""
+    entry = Entry.objects.filter(kind=checking.KIND).order_by("-pk").first()
+    if entry is None:
+        return None
+    wrong = bool((entry.data or {}).get("problems"))
+    return Checked(entry.at, not wrong, entry.summary, reverse("record-entry", args=[entry.pk]))
 
 
 def growth() -> Chart | None:
@@ -93,6 +117,7 @@ def standing() -> dict[str, Any]:
     """All that the page tells."""
     latest = log.latest()
     count, oldest = log.lag()
+    anchored = anchors.standing()
     return {
         "log": Log.objects.first(),
         "latest": latest,
@@ -101,8 +126,9 @@ def standing() -> dict[str, Any]:
         "vkey": log.vkey() if latest else "",
         "pending": count,
         "oldest": oldest,
-        "alarms": alarms(),
-        "places": places(),
+        "alarms": alarms(anchored),
+        "anchored": anchored,
+        "check": checked(),
         "growth": growth(),
     }
 
