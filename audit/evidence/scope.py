@@ -16,6 +16,10 @@ MOST_OF_CASE = 10_000
 COUNT = """
 select count(*) from audit_leaf f join audit_line l on l.id = f.line where {where}
 """
+GONE = """
+select f.index from audit_leaf f left join audit_line l on l.id = f.line
+ where l.id is null and f.index < %s and (%s::bigint[] is null or f.line = any(%s)) limit 1
+"""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,14 @@ class Scope:
         with connection.cursor() as cursor:
             cursor.execute(COUNT.format(where=where), values)
             return int(cursor.fetchone()[0])
+
+    def gone(self, size: int) -> int | None:
+        """A place of the log whose line is not there any more: lines are never deleted, so that somebody did."""
+        lines = list(self.lines) if self.case else None
+        with connection.cursor() as cursor:
+            cursor.execute(GONE, [size, lines, lines])
+            found = cursor.fetchone()
+            return found[0] if found else None
 
 
 def _teams(said: Any) -> list[str] | None:

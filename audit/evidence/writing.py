@@ -52,6 +52,12 @@ def write(scope: Scope, folder: Path, *, by: str, at: datetime, older: str = "")
     last = log.latest()
     if last is None:
         raise Conflict("The log has signed nothing yet: there is nothing to prove.")
+    gone = scope.gone(last.size)
+    if gone is not None:
+        raise Conflict(
+            f"Entry {gone:,} of the log is gone from the database: what is left of it cannot be proved. "
+            "`manage.py record check` says more."
+        )
     continued = _consistency(older, last) if older else None
     rows = _Rows(folder, scope, last)
     rows.write()

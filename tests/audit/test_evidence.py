@@ -1,0 +1,219 @@
+"""A case or a period leaves the house, and whoever has it can prove it without us."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from audit import keys, log, sequencing
+from audit.errors import Conflict, Invalid
+from audit.evidence.scope import Scope
+from audit.models import Entry, Export, ExportState, Leaf
+from audit.transitions import exporting
+from people.models import Person
+
+from . import story
+
+pytestmark = pytest.mark.django_db
+
+
+def test_everything_ever_told_is_proved(tmp_path: Path) -> None:
+    count = story.tell()
+
+    report = story.looked_at(story.exported(tmp_path))
+
+    assert report.problems == []
+    assert report.facts["count"] == count
+    assert "without a gap" in report.as_text()
+
+
+def test_the_record_says_who_has_it(tmp_path: Path) -> None:
+    count = story.tell()
+    bundle = story.exported(tmp_path)
+
+    entry = Entry.objects.filter(kind="record.exported").latest("pk")
+
+    assert (entry.actor, entry.data["count"]) == ("command", count)
+    assert entry.data["scope"] == json.loads(story.file(bundle, "manifest.json"))["about"]
+    assert story.looked_at(story.exported(tmp_path)).facts["count"] == count + 1
+
+
+def test_a_period_of_some_teams_is_proved_with_its_gaps(tmp_path: Path) -> None:
+    story.tell(only="hold.")
+    middle = datetime.now(UTC)
+    count = story.tell(story.OTHER, only="hold.")
+    story.tell(only="run.")
+    end = datetime.now(UTC) + timedelta(days=1)
+
+    of_other = Scope.of_period(middle - timedelta(days=1), end, teams=[story.OTHER])
+    some = story.looked_at(story.exported(tmp_path, of_other))
+    none = Scope.of_period(middle - timedelta(days=2), middle - timedelta(days=1))
+    later = story.looked_at(story.exported(tmp_path, Scope.of_period(middle, end)))
+
+    assert (some.problems, some.facts["count"]) == ([], count)
+    assert story.looked_at(story.exported(tmp_path, none)).facts["count"] == 0
+    assert later.problems == []
+    assert later.facts["from"] > middle.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def test_a_case_has_a_proof_of_each_entry(tmp_path: Path) -> None:
+    story.tell()
+    lines = list(Leaf.objects.filter(index__in=[3, 4, 17]).values_list("line", flat=True))
+    scope = Scope.of_case("018f", lines, ["agents.action:1"])
+
+    bundle = story.exported(tmp_path, scope)
+
+    assert story.looked_at(bundle).problems == []
+    assert story.file(bundle, "proofs/17.tlog-proof").startswith(
+        "c2sp.org/tlog-proof@v1\nindex 17\n"
+    )
+
+
+def test_what_was_erased_is_proved_without_what_it_told(tmp_path: Path) -> None:
+    story.tell(only="hold.")
+    with connection.cursor() as cursor:
+        cursor.execute("set local session_replication_role = replica")
+        cursor.execute("delete from audit_payload where id = (select min(id) from audit_payload)")
+        cursor.execute("set local session_replication_role = origin")
+
+    bundle = story.exported(tmp_path)
+
+    assert story.looked_at(bundle).problems == []
+    assert story.looked_at(bundle).facts["erased"] == 1
+    assert "What it told was erased." in story.file(bundle, "index.html")
+
+
+def test_it_continues_the_checkpoint_that_somebody_kept(tmp_path: Path) -> None:
+    story.tell(only="hold.")
+    first = log.latest()
+    assert first is not None
+    keys.rotate(by="command")
+    count = story.tell(only="run.")
+    newest = Leaf.objects.count() - 1
+    line = Leaf.objects.get(index=newest).line
+
+    bundle = story.exported(tmp_path, Scope.of_case("x", [line], []), older=first.note)
+
+    report = story.looked_at(bundle, checkpoints=[first.note])
+    assert (report.problems, report.facts["continues"]) == ([], [first.size])
+    assert count
+
+
+def test_whoever_trusts_the_first_key_trusts_the_next(tmp_path: Path) -> None:
+    from watchfloor.evidence import verify_bundle
+
+    story.tell(only="hold.")
+    first = log.vkey()
+    keys.rotate(by="command")
+
+    bundle = story.exported(tmp_path)
+
+    assert log.vkey() != first
+    assert verify_bundle(bundle, keys=[first]).proved
+
+
+@pytest.mark.parametrize("older", ["nonsense", "elsewhere\n3\n{root}\n\n— a AAAAAAAA\n"])
+def test_checkpoints_of_nobody_or_of_others_are_refused(tmp_path: Path, older: str) -> None:
+    story.tell(only="hold.")
+    root = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+
+    with pytest.raises(Invalid, match="This"):
+        story.exported(tmp_path, older=older.format(root=root))
+
+
+def test_a_checkpoint_that_knows_more_than_we_do_is_called_by_its_name(tmp_path: Path) -> None:
+    story.tell(only="hold.")
+    last = log.latest()
+    assert last is not None
+    longer = last.note.replace(f"\n{last.size}\n", f"\n{last.size + 9}\n")
+
+    with pytest.raises(Invalid, match="its end was cut off"):
+        story.exported(tmp_path, older=longer)
+
+
+def test_before_anything_was_signed_nothing_is_exported(tmp_path: Path) -> None:
+    with pytest.raises(Conflict, match="signed nothing"):
+        story.exported(tmp_path)
+    assert not Entry.objects.filter(kind="record.exported").exists()
+
+
+# -- what people read -------------------------------------------------------------------------------
+
+
+def test_the_page_is_escaped_and_hides_nothing(tmp_path: Path) -> None:
+    story.tell()
+    page = story.file(story.exported(tmp_path), "index.html")
+
+    assert "<b>" not in page
+    assert "<i>so" not in page
+    assert "\u202e" not in page
+    assert "⟦U+202E⟧" in page
+    assert "default-src 'none'" in page
+    assert "<script" not in page
+    assert "http" not in page.replace('http-equiv="Content-Security-Policy"', "")
+
+
+def test_no_cell_of_the_table_is_a_formula(tmp_path: Path) -> None:
+    story.tell()
+    table = csv.reader(io.StringIO(story.file(story.exported(tmp_path), "entries.csv")))
+
+    cells = [cell for row in table for cell in row]
+
+    assert any(cell.startswith("Said") for cell in cells)
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_people_are_named_beside_the_entries(tmp_path: Path, ada: Person) -> None:
+    sequencing.sequence_all()
+    bundle = story.exported(tmp_path)
+
+    assert json.loads(story.file(bundle, "people.json"))[str(ada.pk)] == "ada"
+    assert ",ada," in story.file(bundle, "entries.csv")
+    assert "ada" not in Leaf.objects.get(index=0).data
+
+
+# -- the command, and large ones in the background ---------------------------------------------------
+
+
+def test_the_command_writes_a_period(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story.tell(only="hold.")
+    target = tmp_path / "bundle.zip"
+
+    call_command("record", "export", str(target), "--from", "2020-01-01")
+
+    assert story.looked_at(target).proved
+    assert f"watchfloor verify {target} --key {log.vkey()}" in capsys.readouterr().out
+
+
+def test_a_large_one_is_made_beside_requests_and_forgotten_after_a_week(iris: Person) -> None:
+    sequencing.sequence_all()
+    asked = exporting.ask(story.EVER, by=iris)
+
+    assert exporting.make_waiting() == 1
+    assert exporting.make_waiting() == 0
+
+    made = Export.objects.get()
+    assert (made.state, made.pk) == (ExportState.MADE, asked.pk)
+    assert made.is_ready
+    assert story.looked_at(made.path).proved
+    assert Entry.objects.get(kind="record.exported").actor == iris.record_name
+    Export.objects.update(created_at=datetime.now(UTC) - timedelta(days=8))
+    exporting.forget_old()
+    assert not made.path.exists()
+    assert not Export.objects.exists()
+
+
+def test_nobody_asks_for_more_than_is_being_made(iris: Person) -> None:
+    sequencing.sequence_all()
+    for _ in range(3):
+        exporting.ask(story.EVER, by=iris)
+
+    with pytest.raises(Conflict, match="still being made"):
+        exporting.ask(story.EVER, by=iris)
