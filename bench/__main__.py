@@ -20,6 +20,7 @@ NAMES = (
     "trip",
     "history",
     "budget",
+    "record",
 )
 
 
