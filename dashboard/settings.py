@@ -239,6 +239,11 @@ CELERY_BEAT_SCHEDULE = {
     "log-check": {"task": "audit.tasks.check", "schedule": 600.0, "options": {"expires": 300}},
     "log": {"task": "audit.tasks.sequence", "schedule": 1.0, "options": {"expires": 1}},
     "anchors": {"task": "audit.tasks.anchor", "schedule": 5.0, "options": {"expires": 5}},
+    "evidence": {
+        "task": "audit.evidence.tasks.make_exports",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "retention": {"task": "audit.tasks.expire", "schedule": 3600.0, "options": {"expires": 1800}},
     "outbox-old": {
         "task": "audit.tasks.forget",

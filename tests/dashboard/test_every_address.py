@@ -26,7 +26,7 @@ from agents.transitions import limit as limits
 from agents.transitions import policy as policies
 from agents.transitions import stopping
 from audit import sequencing
-from audit.models import Delivery, Endpoint
+from audit.models import Delivery, Endpoint, Export
 from dashboard.urls import urlpatterns
 from people.models import Calendar, Delegation, Group, Person, Team
 from people.transitions import token as tokens
@@ -59,6 +59,9 @@ GET: dict[str, dict[str, str]] = {
     **dict.fromkeys(["record", "record-export"], READS_RECORD),
     **dict.fromkeys(["log-checkpoint", "log-tile"], dict.fromkeys(CAST, NOT_FOUND) | {IRIS: IN}),
     "log-known": dict.fromkeys(CAST, NOT_FOUND),  # unless the house wants it told
+    "evidence-period": READS_RECORD,
+    "evidence-case": READS_RECORD | {EVE: NOT_FOUND},
+    "evidence-file": HERS,
     "policy-edit": DECIDES,
     **dict.fromkeys(["breaker", "breaker-try"], SEES),
     "switch": SIGNED_IN | {IRIS: NO, BOB: NO},
@@ -88,6 +91,8 @@ POST: dict[str, dict[str, str]] = {
     **dict.fromkeys(["time-zone", "account-out", "account-token-add", "inbox-answer"], SIGNED_IN),
     "account-back": HERS | {OTTO: IN},  # hers to take back, and his, who stands in, to give back
     "account-token-revoke": HERS,
+    "evidence-period": READS_RECORD,
+    "evidence-case": READS_RECORD | {EVE: NOT_FOUND},
     "hold-comment": SEES,
     "trip-judge": DECIDES,
     **dict.fromkeys(["budget-add", "budget-change", "budget-raise", "budget-remove"], DECIDES),
@@ -158,6 +163,8 @@ def house(
         "limit": {"pk": shared.pk},
         "account-back": {"pk": away.pk},
         "account-token": {"pk": token.pk},
+        "evidence-case": {"pk": told},
+        "evidence-file": {"pk": exported(ada)},
         "typed": {
             "inbox-answer": {"verb": "claim", "hold": told},
             "policy-add": {"team": support.pk},
@@ -195,6 +202,14 @@ def called(support: Team, scout: Agent) -> dict[str, dict[str, Any]]:
         "route": {"pk": route.pk},
         "silence": {"pk": quiet.pk},
     }
+
+
+def exported(ada: Person) -> UUID:
+    """A bundle that was made for her."""
+    made = Export.objects.create(by=ada.record_name, name="ada", title="x", about={}, state="made")
+    made.path.parent.mkdir(parents=True, exist_ok=True)
+    made.path.write_bytes(b"x")
+    return made.pk
 
 
 def stopped_together(team: Team) -> UUID:
