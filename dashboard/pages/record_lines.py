@@ -50,8 +50,10 @@ class Line:
     @property
     def more(self) -> str:
         """Its own words, where the sentence does not say them already."""
-        said = "".join(part.text for part in self.sentence)
-        return "" if self.entry.summary in said else self.entry.summary
+        said = "".join(part.text for part in self.sentence).casefold()
+        tool = str((self.entry.data or {}).get("tool", ""))
+        rest = self.entry.summary.removeprefix(tool).strip() if tool else self.entry.summary
+        return "" if rest.casefold() in said else rest
 
 
 def told(entries: Sequence[Entry], person: Person) -> list[Line]:
@@ -82,14 +84,24 @@ def sentence(entry: Entry, names: Mapping[str, str], ways: Mapping[str, str]) ->
     ]
     marked = {name: f"{MARK}{n}{MARK}" for n, (name, _) in enumerate(links)}
     said = kinds.sentence(entry, {**names, **marked})
-    parts = []
+    parts: list[Part] = []
     for n, piece in enumerate(said.split(MARK)):
         if n % 2 and piece in ("0", "1"):
             name, url = links[int(piece)]
             parts.append(Part(kinds.named(name, names), url))
         elif piece:
-            parts.append(Part(piece))
+            parts += _titled(piece, str((entry.data or {}).get("title", "")), links[1][1])
     return _capital(parts)
+
+
+def _titled(text: str, title: str, url: str) -> list[Part]:
+    """A hold is called by its title, which leads to it."""
+    start = text.casefold().find(title.casefold()) if title and url else -1
+    if start < 0:
+        return [Part(text)]
+    end = start + len(title)
+    found = [Part(text[:start]), Part(text[start:end], url), Part(text[end:])]
+    return [part for part in found if part.text]
 
 
 def _capital(parts: list[Part]) -> list[Part]:
