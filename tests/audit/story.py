@@ -28,6 +28,8 @@ VALUES: dict[str, Any] = {
     "moment": "2026-11-21T13:00:00Z",
     "any": "anything",
 }
+GONE = {"ids": [1 << 50], "month": "1999-01"}
+"""Of entries that say what was erased: of nothing here."""
 EVER = Scope.of_period(datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
@@ -42,7 +44,7 @@ def tell(team: str = TEAM, only: str = "") -> int:
             str(UUID(int=number)),
             str(UUID(int=number + 1)),
             "Said <i>so</i>",
-            {name: VALUES[type_] for name, (type_, _) in kind.declared().items()},
+            {name: GONE.get(name, VALUES[type_]) for name, (type_, _) in kind.declared().items()},
         )
         for number, kind in enumerate(kinds.every())
         if kind.name.startswith(only)
