@@ -53,6 +53,12 @@ _FOUND = """
 select f from unnest(%s::text[]) f where to_regprocedure(f) is not null
 """
 
+MEND = (
+    "create role watchfloor_app login password '…'; then manage.py record grant --role watchfloor_app, "
+    "and name it in DATABASE_URL and the owner in WATCHFLOOR_OWNER_DATABASE_URL"
+)
+"""How somebody mends that the application owns its tables."""
+
 
 @dataclass(frozen=True)
 class Standing:

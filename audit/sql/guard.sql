@@ -150,8 +150,8 @@ revoke all on function audit_erase(bigint), audit_expire(bigint), audit_make_mon
 create function audit_hold_stays() returns trigger language plpgsql as $$
 begin
     if old.ended_at is not null
-       or (new.id, new.scope, new.subject, new.label, new.reason, new.by, new.created_at)
-          is distinct from (old.id, old.scope, old.subject, old.label, old.reason, old.by, old.created_at)
+       or (new.id, new.scope, new.subject, new.label, new.reason, new."by", new.created_at)
+          is distinct from (old.id, old.scope, old.subject, old.label, old.reason, old."by", old.created_at)
        or not new.names @> old.names then
         raise exception 'A legal hold may only end.' using errcode = 'insufficient_privilege';
     end if;

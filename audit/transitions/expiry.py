@@ -35,8 +35,9 @@ select distinct date_trunc('month', p.at at time zone 'UTC') as month
           - make_interval(months => 1 + (select min(months) from audit_retention where months > 0))
  order by 1
 """
-STAYS = """
+WHOLE = """
 select exists (select from pg_class where relname = %(part)s and relispartition)
+   and exists (select from audit_payload where at >= %(low)s and at < %(high)s)
    and not exists (
        select from audit_payload p join audit_line l on l.id = p.id
         where p.at >= %(low)s and p.at < %(high)s
@@ -80,7 +81,7 @@ def expire(now: datetime) -> int:
     for month in months:
         low, high, part = _bounds(month)
         with connection.cursor() as cursor:
-            cursor.execute(STAYS, {"low": low, "high": high, "part": part})
+            cursor.execute(WHOLE, {"low": low, "high": high, "part": part})
             (is_whole,) = cursor.fetchone()
         if is_whole:
             gone += drop_month(low)

@@ -10,6 +10,9 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from audit import granting
+from audit.models import Log
+
 
 @require_safe
 @never_cache
@@ -35,6 +38,7 @@ def parts() -> dict[str, str]:
         "database": database,
         "migrations": _migrations() if database == "ok" else "unknown",
         "redis": _redis(),
+        "record": _record() if database == "ok" else "unknown",
     }
 
 
@@ -51,6 +55,18 @@ def _migrations() -> str:
     executor = MigrationExecutor(connection)
     waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return f"{len(waiting)} to apply" if waiting else "ok"
+
+
+def _record() -> str:
+    """Whether the application could rewrite the record, and whether its log goes on."""
+    try:
+        if not granting.standing().is_guarded:
+            return "the application owns its tables: it could rewrite the record"
+        if Log.objects.exclude(halted_at=None).exists():
+            return "its log stands still"
+    except DatabaseError:
+        return "unknown"
+    return "ok"
 
 
 def _redis() -> str:

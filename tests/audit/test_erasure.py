@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
+from typing import Any
 
+import msgspec
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from agents.models import Action, Run
+from agents.models import Action, Agent, Run
 from agents.shapes import Propose, Proposed
 from agents.transitions import action as actions
 from audit import check, erasing, log, sequencing, signals
@@ -55,21 +58,24 @@ def auditor(iris: Person) -> Person:
     return fresh(iris)
 
 
+def asked(scout_with_key: tuple[Agent, str], run: Run, **more: Any) -> None:
+    body = {"call_id": "1", "tool": "refund.issue", "arguments": {"amount": 80}, **more}
+    request = msgspec.json.decode(msgspec.json.encode(body), type=Propose)
+    actions.propose(sha256(scout_with_key[1].encode()).digest(), run.pk, Proposed.of(request))
+
+
 @pytest.fixture
-def refund(run: Run, ada: Person, otto: Person, hook: Endpoint) -> Action:
-    """A refund for somebody, which was asked for, talked about and rejected; every copy of it is there."""
-    proposed = actions.propose(
-        run.agent,
+def refund(
+    scout_with_key: tuple[Agent, str], run: Run, ada: Person, otto: Person, hook: Endpoint
+) -> Action:
+    """A refund for somebody, asked for, talked about and rejected; every copy of it is there."""
+    asked(
+        scout_with_key,
         run,
-        Propose(
-            call_id="1",
-            tool="refund.issue",
-            subject=SECRET,
-            arguments={"amount": 80, "to": SECRET},
-            reason=f"{SECRET} asked for it",
-        ),
+        subject=SECRET,
+        arguments={"amount": 80, "to": SECRET},
+        reason=f"{SECRET} asked for it",
     )
-    assert isinstance(proposed, Proposed)
     hold = Hold.objects.get()
     holds.comment(hold, by=otto, text=f"I know {SECRET}")
     holds.reject(hold, by=ada, note=f"{SECRET} was paid before")
@@ -197,7 +203,7 @@ def test_a_person_is_erased_once_their_account_is_off(
 ) -> None:
     with pytest.raises(Conflict, match="ada can still sign in"):
         erasure.erase(erasing.of_person(ada), by=root, reason="Left.")
-    people.deactivate(ada, by=root)
+    Person.objects.filter(pk=ada.pk).update(is_active=False)
     sequencing.sequence_all()
     ada.refresh_from_db()
 
@@ -263,16 +269,9 @@ def test_the_database_itself_refuses_what_is_held(refund: Action, root: Person) 
 def test_a_legal_hold_can_only_end(root: Person) -> None:
     placed = keeping.hold(Scope.EVERYTHING, "", by=root, reason="so")
 
-    for change in ("reason = 'x'", "subject = 'y', scope = 'team'", "names = '{}', by = ''"):
-        with (
-            pytest.raises(Exception, match="may only end"),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute("savepoint s")
-            try:
-                cursor.execute(f"update audit_legalhold set {change}")
-            finally:
-                cursor.execute("rollback to savepoint s")
+    for change in ({"reason": "x"}, {"subject": "y", "scope": "team"}, {"names": [], "by": ""}):
+        with pytest.raises(DatabaseError, match="may only end"), transaction.atomic():
+            LegalHold.objects.filter(pk=placed.pk).update(**change)
     with pytest.raises(Conflict, match="keeps this already"):
         keeping.hold(Scope.EVERYTHING, "", by=root, reason="so")
     keeping.end(placed.pk, by=root, reason="over")
@@ -297,7 +296,7 @@ def test_erasing_takes_a_fresh_sign_in_and_a_reason(refund: Action, iris: Person
 def test_what_has_no_place_in_the_log_yet_waits(
     refund: Action, auditor: Person, ada: Person
 ) -> None:
-    Entry.objects.create(kind="test.line", actor="clock", about=refund.record_name)
+    Entry.objects.create(kind="endpoint.resent", actor="clock", about=refund.record_name)
 
     with pytest.raises(Conflict, match="no place in the log yet"):
         erasure.erase(case(refund), by=auditor, reason="so")
@@ -311,13 +310,13 @@ def test_twice_says_that_nothing_is_left(refund: Action, auditor: Person) -> Non
         erasure.erase(case(refund), by=auditor, reason="so")
 
 
-def test_what_is_under_way_is_not_erased(run: Run, auditor: Person) -> None:
-    actions.propose(
-        run.agent, run, Propose(call_id="1", tool="refund.issue", arguments={"amount": 80})
-    )
+def test_what_is_under_way_is_not_erased(
+    scout_with_key: tuple[Agent, str], run: Run, auditor: Person
+) -> None:
+    asked(scout_with_key, run)
     sequencing.sequence_all()
 
-    with pytest.raises(Conflict, match="under way|still waits"):
+    with pytest.raises(Conflict, match=r"under way|still waits"):
         erasure.erase(case(Action.objects.get()), by=auditor, reason="so")
 
 

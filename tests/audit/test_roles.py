@@ -80,12 +80,10 @@ def application() -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 
 
 @pytest.fixture
-def as_application() -> Iterator[None]:
-    """The connection of this test acts as the application, which nothing but the server can undo."""
+def as_application() -> None:
+    """From now on the connection of this test acts as the application, until its transaction is over."""
     with connection.cursor() as cursor:
         cursor.execute(f"set local role {APPLICATION}")
-        yield
-        cursor.execute("reset role")
 
 
 def refused(statement: str) -> None:
