@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.db import connection
@@ -13,6 +13,13 @@ from audit.errors import Invalid
 from audit.rules.lines import moment
 
 MOST_OF_CASE = 10_000
+READ_WHOLE = 50_000
+"""Up to so many leaves are looked through; in a larger log, time is looked for by halving first."""
+SLACK = timedelta(hours=1)
+"""Lines are dated when written and get their place after their transaction: almost, not quite, in one order."""
+DATED = """
+select f.index, l.at from audit_leaf f join audit_line l on l.id = f.line where f.index >= %s order by f.index limit 1
+"""
 COUNT = """
 select count(*) from audit_leaf f join audit_line l on l.id = f.line where {where}
 """
@@ -81,7 +88,7 @@ class Scope:
 
     def where(self, size: int) -> tuple[str, list[Any]]:
         """SQL about leaves `f` and lines `l`, and what stands for its parameters."""
-        parts, values = ["f.index < %s"], [size]
+        parts, values = ["f.index >= %s", "f.index < %s"], list[Any](self._stretch(size))
         wanted: list[tuple[str, Any]] = [("l.at >= %s", self.since), ("l.at < %s", self.until)]
         wanted.append(("l.team = any(%s)", None if self.teams is None else list(self.teams)))
         wanted.append(("f.line = any(%s)", list(self.lines) if self.case else None))
@@ -90,6 +97,12 @@ class Scope:
                 parts.append(part)
                 values.append(value)
         return " and ".join(parts), values
+
+    def _stretch(self, size: int) -> tuple[int, int]:
+        """Between which places its lines can only be."""
+        if self.since is None or self.until is None or size <= READ_WHOLE:
+            return 0, size
+        return _place(self.since - SLACK, size), _place(self.until + SLACK, size)
 
     def count(self, size: int) -> int:
         """How many entries that is, in a tree of `size`."""
@@ -105,6 +118,21 @@ class Scope:
             cursor.execute(GONE, [size, lines, lines])
             found = cursor.fetchone()
             return found[0] if found else None
+
+
+def _place(at: datetime, size: int) -> int:
+    """How many leaves the log had about then, by halving: lines have no index on time."""
+    low, high = 0, size
+    with connection.cursor() as cursor:
+        while low < high:
+            middle = (low + high) // 2
+            cursor.execute(DATED, [middle])
+            found = cursor.fetchone()
+            if found is None or found[1] >= at:
+                high = middle
+            else:
+                low = found[0] + 1
+    return low
 
 
 def _teams(said: Any) -> list[str] | None:

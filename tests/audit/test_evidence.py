@@ -14,6 +14,7 @@ from django.db import connection
 
 from audit import keys, log, sequencing
 from audit.errors import Conflict, Invalid
+from audit.evidence import scope
 from audit.evidence.scope import Scope
 from audit.models import Entry, Export, ExportState, Leaf
 from audit.transitions import exporting
@@ -63,12 +64,30 @@ def test_a_period_of_some_teams_is_proved_with_its_gaps(tmp_path: Path) -> None:
     assert later.facts["from"] > middle.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def test_in_a_large_log_a_period_is_found_by_halving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.tell(only="hold.")
+    middle = datetime.now(UTC)
+    count = story.tell(only="run.")
+    monkeypatch.setattr(scope, "READ_WHOLE", 0)
+    monkeypatch.setattr(scope, "SLACK", timedelta(0))
+    last = log.latest()
+    assert last is not None
+
+    later = Scope.of_period(middle, middle + timedelta(days=1))
+
+    assert later.where(last.size)[1][:2] == [last.size - count, last.size]
+    assert later.count(last.size) == count
+    assert story.looked_at(story.exported(tmp_path, later)).facts["count"] == count
+
+
 def test_a_case_has_a_proof_of_each_entry(tmp_path: Path) -> None:
     story.tell()
     lines = list(Leaf.objects.filter(index__in=[3, 4, 17]).values_list("line", flat=True))
-    scope = Scope.of_case("018f", lines, ["agents.action:1"])
+    case = Scope.of_case("018f", lines, ["agents.action:1"])
 
-    bundle = story.exported(tmp_path, scope)
+    bundle = story.exported(tmp_path, case)
 
     assert story.looked_at(bundle).problems == []
     assert story.file(bundle, "proofs/17.tlog-proof").startswith(
