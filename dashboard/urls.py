@@ -15,6 +15,7 @@ from dashboard.views import (
     controls,
     evidence,
     floor,
+    guard,
     health,
     holds,
     house,
@@ -237,6 +238,10 @@ urlpatterns = [
     path("record/evidence/<uuid:pk>/", evidence.file, name="evidence-file"),
     path("record/evidence/case/<uuid:pk>/", evidence.case, name="evidence-case"),
     path("record/case/<uuid:pk>/", proved.case, name="record-case"),
+    path("record/erase/", guard.erase, name="record-erase"),
+    path("settings/legal-holds/", guard.legal_holds, name="legal-holds"),
+    path("settings/legal-holds/<uuid:pk>/end/", guard.end_hold, name="legal-hold-end"),
+    path("settings/retention/", guard.retention, name="retention"),
     path("record/<int:pk>/", proved.entry, name="record-entry"),
     path("record/<int:pk>/proof/", proved.entry_proof, name="record-entry-proof"),
 ]

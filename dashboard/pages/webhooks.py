@@ -41,6 +41,9 @@ NOUNS = {
     "run": "Runs",
     "policy": "Policies",
     "endpoint": "Webhooks",
+    "checkpoint": "Checkpoints of the record",
+    "anchor": "Keeping checkpoints outside",
+    "log": "The record’s log",
 }
 USUAL = frozenset({"hold.*", "action.unknown", "agent.paused"})
 """What a new webhook asks for, until one says otherwise."""

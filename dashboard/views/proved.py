@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 
 from dashboard.pages import case as case_pages
 from dashboard.pages import entry as entry_pages
+from dashboard.pages import guard as guard_pages
 from dashboard.pages import proof as proof_pages
 from dashboard.pages.record import teams_read_by
 
@@ -23,7 +24,9 @@ from .asked import Asked
 def entry(request: Asked, pk: int) -> HttpResponse:
     """Everything of one entry, and its place in the log."""
     found = entry_pages.one(_small(pk), request.user)
-    return render(request, "entry.html", entry_pages.whole(found, request.user))
+    context = entry_pages.whole(found, request.user)
+    context["may_erase"] = guard_pages.may_erase(request.user, found.team)
+    return render(request, "entry.html", context)
 
 
 @require_GET
@@ -44,6 +47,7 @@ def case(request: Asked, pk: UUID) -> HttpResponse:
     context = case_pages.whole(found, request.user)
     context |= {"now": timezone.now()}
     context["bundle"] = proof_pages.address("evidence-case", pk)
+    context["may_erase"] = guard_pages.may_erase(request.user, str(found.team_id))
     return render(request, "case.html", context)
 
 

@@ -26,7 +26,7 @@ from agents.transitions import limit as limits
 from agents.transitions import policy as policies
 from agents.transitions import stopping
 from audit import sequencing
-from audit.models import Delivery, Endpoint, Export
+from audit.models import Delivery, Endpoint, Export, LegalHold, Line
 from dashboard.urls import urlpatterns
 from people.models import Calendar, Delegation, Group, Person, Team
 from people.transitions import token as tokens
@@ -43,6 +43,8 @@ KEEPS = SIGNED_IN | {ADA: NOT_FOUND, IRIS: NOT_FOUND, BOB: NOT_FOUND, EVE: NOT_F
 HERS = SIGNED_IN | {OTTO: NOT_FOUND, IRIS: NOT_FOUND, BOB: NOT_FOUND, EVE: NOT_FOUND}
 READS_RECORD = SIGNED_IN | {BOB: NOT_FOUND}
 
+GUARDS = dict.fromkeys(CAST, NO) | {IRIS: IN, BOB: NOT_FOUND, NOBODY: SIGN_IN}
+
 GET: dict[str, dict[str, str]] = {
     "livez": ANYBODY,
     "readyz": ANYBODY,
@@ -56,12 +58,15 @@ GET: dict[str, dict[str, str]] = {
     "budget": SEES,
     **dict.fromkeys(["team", "hold", "hold-raw", "agent", "run", "action", "action-raw"], SEES),
     **dict.fromkeys(["policy", "policy-version", "trip", "trip-better"], SEES),
-    **dict.fromkeys(["record", "record-export"], READS_RECORD),
+    **dict.fromkeys(["record", "record-export", "record-proof"], READS_RECORD),
+    **dict.fromkeys(["record-case", "record-entry"], READS_RECORD | {EVE: NOT_FOUND}),
+    "record-entry-proof": READS_RECORD | {EVE: NOT_FOUND},
     **dict.fromkeys(["log-checkpoint", "log-tile"], dict.fromkeys(CAST, NOT_FOUND) | {IRIS: IN}),
     "log-known": dict.fromkeys(CAST, NOT_FOUND),  # unless the house wants it told
     "evidence-period": READS_RECORD,
     "evidence-case": READS_RECORD | {EVE: NOT_FOUND},
     "evidence-file": HERS,
+    **dict.fromkeys(["record-erase", "legal-holds", "retention"], GUARDS),
     "policy-edit": DECIDES,
     **dict.fromkeys(["breaker", "breaker-try"], SEES),
     "switch": SIGNED_IN | {IRIS: NO, BOB: NO},
@@ -93,6 +98,9 @@ POST: dict[str, dict[str, str]] = {
     "account-token-revoke": HERS,
     "evidence-period": READS_RECORD,
     "evidence-case": READS_RECORD | {EVE: NOT_FOUND},
+    **dict.fromkeys(["record-erase", "legal-holds"], GUARDS),
+    "legal-hold-end": GUARDS,
+    "retention": GUARDS | {IRIS: NO},
     "hold-comment": SEES,
     "trip-judge": DECIDES,
     **dict.fromkeys(["budget-add", "budget-change", "budget-raise", "budget-remove"], DECIDES),
@@ -163,7 +171,10 @@ def house(
         "limit": {"pk": shared.pk},
         "account-back": {"pk": away.pk},
         "account-token": {"pk": token.pk},
+        "legal": {"pk": kept_for_the_law()},
         "evidence-case": {"pk": told},
+        "record-case": {"pk": told},
+        "record-entry": {"pk": proved(scout)},
         "evidence-file": {"pk": exported(ada)},
         "typed": {
             "inbox-answer": {"verb": "claim", "hold": told},
@@ -202,6 +213,18 @@ def called(support: Team, scout: Agent) -> dict[str, dict[str, Any]]:
         "route": {"pk": route.pk},
         "silence": {"pk": quiet.pk},
     }
+
+
+def proved(scout: Agent) -> int:
+    """An entry with its place in the log."""
+    sequencing.sequence_all()
+    return Line.objects.filter(about=scout.record_name).order_by("pk")[0].pk
+
+
+def kept_for_the_law() -> UUID:
+    """A legal hold of the whole house."""
+    placed = LegalHold.objects.create(scope="person", subject="person:x", reason="x", by="test")
+    return placed.pk
 
 
 def exported(ada: Person) -> UUID:
