@@ -45,12 +45,13 @@ class Bound:
 
     approved: str
     ran: str
+    """Empty while nothing began."""
     now: str
     """Computed afresh from the arguments that are kept."""
 
     @property
     def is_same(self) -> bool:
-        return bool(self.approved) and {self.approved} == {self.ran or self.approved, self.now}
+        return {self.approved} == {self.ran or self.approved, self.now}
 
 
 def find(pk: UUID, person: Person) -> Case:
@@ -95,9 +96,14 @@ def _steps(case: Case, person: Person) -> list[Step]:
     numbers = list(case.lines().values_list("pk", flat=True)[:STEPS])
     found = list(readable_by(person).filter(pk__in=numbers).order_by("pk"))
     return [
-        Step(line, entries.changed(line.entry), entries.source(line.entry, {}))
+        Step(line, entries.changed(line.entry), _short(entries.source(line.entry, {})))
         for line in told(found, person)
     ]
+
+
+def _short(source: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Where it came from, without the program's long name: that is on the entry's page."""
+    return [row for row in source if row[0] != "Program"]
 
 
 def _why(hold: Hold | None, action: Action | None) -> Why | None:
@@ -123,6 +129,8 @@ def _bound(action: Action, steps: list[Step]) -> Bound | None:
         now = actions.binding(action, action.effective_arguments).hex()
     except Invalid:
         now = ""
+    if action.claimed_at and not ran:
+        ran = bytes(action.approval_digest or b"").hex()  # what the claim was checked against
     return Bound(approved, ran, now)
 
 

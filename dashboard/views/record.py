@@ -91,7 +91,7 @@ def _frame(request: Asked, search: pages.Search, part: pages.Slice) -> dict[str,
         "agents": Agent.objects.visible_to(request.user).only("name")[:AGENTS_OFFERED],
         "exported": pages.EXPORTED,
         "histogram": record_chart.histogram(search, query, now, zone),
-        "alarms": proof.alarms() if request.user.watches_everything else [],
+        "alarms": proof.alarms(),
         "behind": found if wanted.text and (found := index.behind()) >= SLOW else 0,
         "bundle": proof.address("evidence-period"),
     }

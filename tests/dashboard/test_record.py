@@ -106,13 +106,13 @@ def test_filters_narrow(scout: Agent, run: Run, ada: Person, otto: Person) -> No
 
 def test_times_are_those_of_the_readers_zone(scout: Agent, ada: Person) -> None:
     Person.objects.filter(pk=ada.pk).update(time_zone="Asia/Tokyo")
-    at = write(scout, 1, kind="test.line", summary="in Tokyo, of course")[0].at
+    at = write(scout, 1, kind="budget.set", summary="in Tokyo, of course")[0].at
     settled()
     client = sign_in(ada)
     here = at.astimezone(ZoneInfo("Asia/Tokyo")).replace(second=0, microsecond=0)
 
     def shows(since: str, until: str, more: str = "") -> bool:
-        query = f"kind=test.line&since={since}&until={until}{more}"
+        query = f"kind=budget.set&since={since}&until={until}{more}"
         return "in Tokyo" in client.get(f"/record/?{query}").content.decode()
 
     def clock(minutes: int, zone: str = "") -> str:
@@ -148,21 +148,21 @@ def test_days_find_their_numbers_by_halving(scout: Agent) -> None:
 
 
 def test_pages_go_on_where_the_last_ended(scout: Agent, iris: Person) -> None:
-    made = write(scout, pages.ENTRIES_ON_A_PAGE + 3, kind="test.line")
+    made = write(scout, pages.ENTRIES_ON_A_PAGE + 3, kind="budget.set")
     client = sign_in(iris)
-    first = client.get("/record/?kind=test.line").content.decode()
+    first = client.get("/record/?kind=budget.set").content.decode()
 
     last_shown = made[3].pk
     assert f'id="entry-{last_shown}"' in first
     assert f"before={last_shown}" in first
-    second = client.get(f"/record/?kind=test.line&before={last_shown}").content.decode()
+    second = client.get(f"/record/?kind=budget.set&before={last_shown}").content.decode()
     assert f'id="entry-{made[2].pk}"' in second
     assert f'id="entry-{last_shown}"' not in second
     assert client.get("/record/?before=x").status_code == 404
 
 
 def test_a_search_goes_on_where_its_page_ended(scout: Agent, iris: Person) -> None:
-    made = write(scout, pages.ENTRIES_ON_A_PAGE + 1, kind="test.line", summary="the needle")
+    made = write(scout, pages.ENTRIES_ON_A_PAGE + 1, kind="budget.set", summary="the needle")
     settled()
     client = sign_in(iris)
 
@@ -182,26 +182,26 @@ def test_a_search_finds_nothing_of_other_teams(scout: Agent, eve: Person) -> Non
 
 
 def test_what_came_since_is_told_by_itself(scout: Agent, iris: Person) -> None:
-    old = write(scout, 1, kind="test.line", summary="before")[0]
+    old = write(scout, 1, kind="budget.set", summary="before")[0]
     settled()
-    new = write(scout, 1, kind="test.line", summary="after")[0]
+    new = write(scout, 1, kind="budget.set", summary="after")[0]
     client = sign_in(iris)
 
-    tail = client.get(f"/record/?kind=test.line&region=tail&after={old.pk}").content.decode()
+    tail = client.get(f"/record/?kind=budget.set&region=tail&after={old.pk}").content.decode()
     assert f'id="entry-{new.pk}"' in tail
     assert f'id="entry-{old.pk}"' not in tail
     assert "waiting" in tail
 
     # What waits for its place when a page is made is told again once it has one.
-    page = client.get("/record/?kind=test.line").content.decode()
+    page = client.get("/record/?kind=budget.set").content.decode()
     assert f"region=tail&after={old.pk}" in page
 
 
 def test_bars_lead_to_their_stretch_of_time(scout: Agent, iris: Person) -> None:
     now = timezone.now()
     for hours in (1, 1, 30):
-        write(scout, 1, kind="test.line", at=now - timedelta(hours=hours))
-    page = sign_in(iris).get("/record/?kind=test.line").content.decode()
+        write(scout, 1, kind="budget.set", at=now - timedelta(hours=hours))
+    page = sign_in(iris).get("/record/?kind=budget.set").content.decode()
 
     assert page.count('class="bar"') == 2
     assert "since=" in page.partition('class="histogram"')[2].partition("</svg>")[0]
@@ -228,17 +228,17 @@ def test_a_page_asks_little(scout: Agent, iris: Person, django_assert_max_num_qu
 def test_the_export_is_what_one_sees_and_harmless_in_a_spreadsheet(
     scout: Agent, ada: Person
 ) -> None:
-    write(scout, 1, kind="test.line", summary='=HYPERLINK("http://evil")', data={"a": "ü"})
-    answer = sign_in(ada).get("/record/export/?kind=test.line")
+    write(scout, 1, kind="budget.set", summary='=HYPERLINK("http://evil")', data={"before": {"a": "ü"}})
+    answer = sign_in(ada).get("/record/export/?kind=budget.set")
 
     rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
     assert [row["summary"] for row in rows] == ['\'=HYPERLINK("http://evil")']
-    assert rows[0]["data"] == '{"a": "ü"}'
+    assert rows[0]["data"] == '{"before": {"a": "ü"}}'
     assert answer["Content-Disposition"].startswith("attachment")
 
 
 def test_hostile_text_does_nothing(scout: Agent, ada: Person) -> None:
-    write(scout, 1, summary="<script>alert(1)</script>\u202e\ue0001\ue000", data={"<b>": "<i>"})
+    write(scout, 1, summary="<script>alert(1)</script>\u202e\ue0001\ue000", data={"tool": "<b>", "code": "<i>"})
     settled()
     page = (
         sign_in(ada).get("/record/?text=script+<script>alert(2)</script>+or+alert").content.decode()
