@@ -14,6 +14,9 @@ class Found(NamedTuple):
     names: list[str]
 
 
+namers: list[Callable[[set[str]], dict[str, str]]] = []
+"""Given names in the record, what people call those that are not people: `{"agent:…": "scout"}`."""
+
 finders: list[Callable[[UUID], Found | None]] = []
 
 

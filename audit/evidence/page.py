@@ -60,10 +60,10 @@ class Page:
             f"{shown(named(line.actor, names))} <code>{shown(line.actor)}</code> · "
             f"<code>{shown(line.about)}</code></p>{gone if row.body is None else ''}"
         )
-        for name in ("data", "source"):
+        for name, word in (("data", "Facts"), ("source", "From where")):
             if content.get(name):
                 text = json.dumps(content[name], ensure_ascii=False, indent=1, sort_keys=True)
-                self._file.write(f"<pre>{shown(text)}</pre>")
+                self._file.write(f'<p class="meta">{word}</p><pre>{shown(text)}</pre>')
         self._file.write("</li>\n")
 
     def end(self) -> None:

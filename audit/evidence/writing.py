@@ -19,6 +19,7 @@ from audit.names import names_of
 from audit.rules import notes
 from audit.rules.lines import moment
 
+from .finding import namers
 from .page import Page
 from .readme import README
 from .rows import Row, read
@@ -99,7 +100,7 @@ class _Rows:
                 Table(open_("entries.csv")),
             )
             for rows in read(self._scope, self._last.size):
-                names = names_of(_named(rows))
+                names = _known(_named(rows))
                 self.people |= {
                     name.removeprefix("person:"): known
                     for name, known in names.items()
@@ -120,6 +121,13 @@ class _Rows:
             return files.enter_context(path.open("w", encoding="utf-8", newline=""))
 
         return open_
+
+
+def _known(named: set[str]) -> dict[str, str]:
+    found = names_of(named)
+    for namer in namers:
+        found |= namer(named)
+    return found
 
 
 def _named(rows: Iterable[Row]) -> set[str]:

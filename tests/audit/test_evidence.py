@@ -12,13 +12,16 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from agents.models import Agent, Run
+from agents.transitions import agent as agents
 from audit import keys, log, sequencing
 from audit.errors import Conflict, Invalid
-from audit.evidence import scope
+from audit.evidence import finding, scope
 from audit.evidence.scope import Scope
 from audit.models import Entry, Export, ExportState, Leaf
 from audit.transitions import exporting
 from people.models import Person
+from reviews.models import Hold
 
 from . import story
 
@@ -189,12 +192,15 @@ def test_no_cell_of_the_table_is_a_formula(tmp_path: Path) -> None:
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
 
 
-def test_people_are_named_beside_the_entries(tmp_path: Path, ada: Person) -> None:
+def test_people_and_agents_are_named_beside_the_entries(
+    tmp_path: Path, ada: Person, scout: Agent, run: Run
+) -> None:
     sequencing.sequence_all()
     bundle = story.exported(tmp_path)
 
     assert json.loads(story.file(bundle, "people.json"))[str(ada.pk)] == "ada"
     assert ",ada," in story.file(bundle, "entries.csv")
+    assert ",scout," in story.file(bundle, "entries.csv")
     assert "ada" not in Leaf.objects.get(index=0).data
 
 
@@ -236,3 +242,15 @@ def test_nobody_asks_for_more_than_is_being_made(iris: Person) -> None:
 
     with pytest.raises(Conflict, match="still being made"):
         exporting.ask(story.EVER, by=iris)
+
+
+def test_the_command_finds_a_case_by_its_action_or_hold(
+    tmp_path: Path, scout: Agent, run: Run, ada: Person
+) -> None:
+    trip = agents.stop(scout, by=ada, reason="Looks odd.")
+    sequencing.sequence_all()
+    hold = finding.case(Hold.objects.get(trip=trip).pk)
+
+    assert hold is not None
+    call_command("record", "export", str(tmp_path / "b.zip"), "--case", str(Hold.objects.get().pk))
+    assert story.looked_at(tmp_path / "b.zip").facts["count"] == len(hold.lines)
