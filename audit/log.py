@@ -15,10 +15,12 @@ from .rules import merkle, notes, tiles
 from .rules.merkle import GetNode, Run
 from .rules.tiles import Place
 
-READ_TILES = """
-select t.level, t.index, t.hashes
-  from unnest(%s::smallint[], %s::bigint[]) as wanted (level, index)
-  join audit_tile t on t.level = wanted.level and t.index = wanted.index
+READ_PLACES = """
+select substr(t.hashes, wanted.first * 32 + 1, wanted.count * 32)
+  from unnest(%s::smallint[], %s::bigint[], %s::int[], %s::int[]) with ordinality
+       as wanted (level, index, first, count, n)
+  left join audit_tile t on t.level = wanted.level and t.index = wanted.index
+ order by wanted.n
 """
 
 LAG = """
@@ -70,6 +72,10 @@ def lag() -> tuple[int, datetime | None]:
 def proof(index: int, size: int) -> list[bytes]:
     """That leaf `index` is in the tree of `size` leaves. Raises NotFound."""
     _check(size)
+    return _inclusion(index, size)
+
+
+def _inclusion(index: int, size: int) -> list[bytes]:
     if not 0 <= index < size:
         raise NotFound(f"A tree of {size} has no leaf {index}.")
     return _proved(lambda get_node: merkle.inclusion(size, index, get_node))
@@ -80,7 +86,7 @@ def proof_text(index: int) -> str:
     last = latest()
     if last is None:
         raise NotFound("Nothing was signed yet.")
-    return notes.proof(index, proof(index, last.size), last.note)
+    return notes.proof(index, _inclusion(index, last.size), last.note)
 
 
 def consistency(old: int, new: int) -> list[bytes]:
@@ -113,26 +119,26 @@ def _check(wanted: int) -> None:
 
 def _proved(make: Callable[[GetNode], list[bytes]]) -> list[bytes]:
     """Ask what is needed first, read it in one query, then make it."""
-    wanted: set[Place] = set()
+    wanted: dict[Place, None] = {}
 
     def note(level: int, index: int) -> bytes:
-        wanted.add(tiles.place(level, index))
+        wanted[tiles.place(level, index)] = None
         return b""
 
     make(note)
-    kept = _tiles(sorted({(place.level, place.index) for place in wanted}))
+    kept = _read(list(wanted))
 
     def get_node(level: int, index: int) -> bytes:
-        place = tiles.place(level, index)
-        return tiles.at(place, kept[place.level, place.index])
+        return kept[tiles.place(level, index)]
 
     return make(get_node)
 
 
-def _tiles(wanted: list[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-    if not wanted:
+def _read(places: list[Place]) -> dict[Place, bytes]:
+    """Only those hashes of a tile travel that are needed."""
+    if not places:
         return {}
-    levels, indexes = zip(*wanted, strict=True)
     with connection.cursor() as cursor:
-        cursor.execute(READ_TILES, [list(levels), list(indexes)])
-        return {(level, index): bytes(hashes) for level, index, hashes in cursor.fetchall()}
+        cursor.execute(READ_PLACES, [list(column) for column in zip(*places, strict=True)])
+        parts = [bytes(part or b"") for (part,) in cursor.fetchall()]
+    return {place: tiles.hash_of(place, part) for place, part in zip(places, parts, strict=True)}

@@ -35,9 +35,8 @@ def place(level: int, index: int) -> Place:
     return Place(level // HEIGHT, first >> HEIGHT, first % WIDTH, 1 << beyond)
 
 
-def at(place: Place, tile: bytes) -> bytes:
-    """The hash of the subtree. Raises LookupError when the tile is too short."""
-    part = tile[place.first * HASH : (place.first + place.count) * HASH]
+def hash_of(place: Place, part: bytes) -> bytes:
+    """The hash of the subtree, from its part of the tile. Raises LookupError when the tile was too short."""
     if len(part) != place.count * HASH:
         raise LookupError(f"Tile {place.level}/{place.index} is too short.")
     return root_of(hashes_of(part))

@@ -86,7 +86,7 @@ def test_batches_make_the_same_tree_as_one() -> None:
     "text", ["plain", 'ü \u2028 \x7f \x01 \t\n " \\ / \U0001f600', "</script>"]
 )
 def test_postgresql_and_python_write_the_same_leaf(text: str) -> None:
-    write(1, actor=text, about=text, kind=text[:60])
+    write(1, actor=text, about=text, kind=f"test.{text}"[:60])
     sequencing.sequence()
 
     entry, payload, leaf = Entry.objects.get(), Payload.objects.get(), Leaf.objects.get()
