@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from agents.models import Action, ActionState
 from agents.rules.policy.durations import spoken
+from audit import anchors
 from audit.constants import Constant
 from audit.models import Delivery, DeliveryState, EndpointKind, EndpointState
 from audit.sealed import CannotUnseal
@@ -30,6 +31,7 @@ AT_ONCE = 200
 SOON = timedelta(minutes=10)
 """An agent that is at work begins within this."""
 LOOK_BACK = timedelta(days=1)
+PROOF = "/record/proof/"
 KEPT_FOR = timedelta(days=90)
 
 
@@ -40,6 +42,7 @@ def watch(now: datetime | None = None) -> None:
     end_silences(now)
     find_unused(now)
     find_dead_webhooks(now)
+    find_unproved(now)
     resolve_old(now)
 
 
@@ -118,6 +121,32 @@ def find_dead_webhooks(now: datetime) -> None:
                 key=f"delivery:{delivery.pk}",
             )
         )
+
+
+def find_unproved(now: datetime) -> None:
+    """A log that stands still, and places outside that do not keep its checkpoints; and those that are well again."""
+    found = anchors.standing(now)
+    wrong: dict[str, tuple[str, str]] = {}
+    if found.halted_at is not None:
+        wrong[f"halt:{found.halted_at.isoformat()}"] = (
+            "The record’s log stands still",
+            found.halted_reason,
+        )
+    for place in found.places:
+        if not place.is_well and place.state != "never":
+            # Its last success names the time in which it fails: the next time is news again.
+            key = f"anchor:{place.where}"[:170] + f":{place.size}"
+            text = place.error or f"{place.behind:,} entries wait to be kept there."
+            wrong[key] = (f"{place.kind} {place.where}: {place.state}", text)
+    for key, (title, text) in wrong.items():
+        told(Happening("record", title, None, text=text, link=PROOF, key=key, lasts=True))
+    of_record = Q(key__startswith="halt:") | Q(key__startswith="anchor:")
+    over = Occurrence.objects.filter(of_record, over_at=None).exclude(key__in=wrong)
+    by_alert: dict[UUID, list[str]] = {}
+    for alert, key in over.order_by("pk").values_list("alert_id", "key")[:AT_ONCE]:
+        by_alert.setdefault(alert, []).append(key)
+    for pk, keys in by_alert.items():
+        alerts.end(pk, keys)
 
 
 def told(happening: Happening) -> None:

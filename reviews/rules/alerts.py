@@ -28,6 +28,7 @@ KINDS = {
     for kind in (
         Kind("trip", "Agent or run stopped", CRITICAL),
         Kind("fleet", "Fleet guard", CRITICAL),
+        Kind("record", "The record needs a person", CRITICAL),
         Kind("reminder", "Deadline comes near", WARNING),
         Kind("escalation", "Escalated", WARNING),
         Kind("expiry", "Nobody answered in time", WARNING),
