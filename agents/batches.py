@@ -106,7 +106,7 @@ lateral (select x.id from agents_action x where x.run_id = asked.run and x.call_
 """
 
 BREAKERS = """
-select asked.run, agents_breakers_json(asked.agent, asked.team, asked.run, null, null, %(now)s) as breakers
+select asked.run, agents_breakers_json(asked.agent, asked.team, asked.run, %(now)s) as breakers
   from unnest(%(agents)s::uuid[], %(teams)s::uuid[], %(runs)s::uuid[]) as asked (agent, team, run)
 """
 

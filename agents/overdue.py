@@ -64,5 +64,5 @@ select coalesce(own.id, b.id) as breaker, a.id as agent, r.id as run
 CONDITIONS = {"rarely": RARE, "silence": SILENT}
 
 BREAKERS = """
-select agents_breakers_json(%(agent)s, %(team)s, %(run)s, null, null, %(now)s, %(condition)s)
+select agents_breakers_json(%(agent)s, %(team)s, %(run)s, %(now)s, %(condition)s)
 """

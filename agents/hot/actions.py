@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg import AsyncConnection, AsyncCursor
 
 from audit.bell import hub
 from audit.errors import Conflict, NotFound
@@ -34,6 +33,7 @@ from ..weighing import (
     weigh_proposal,
     weigh_settlement,
 )
+from .pipeline import Answer, Pipeline
 from .pool import first, in_django, one, pool, transaction
 
 _compiling = ThreadPoolExecutor(1, "compile")
@@ -80,7 +80,7 @@ async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement,
     return judgement, admission_answer(judgement, action=action, control=row.control)
 
 
-async def policies_of(conn: AsyncConnection[Any], row: Any) -> tuple[Policies, bool]:
+async def policies_of(conn: Pipeline, row: Any) -> tuple[Policies, bool]:
     """The policies that facts name, and whether the team works now (read only where a rule asks)."""
     known = policies.known(row)
     if known is None:
@@ -162,9 +162,7 @@ class StepAside(Exception):
     """What was begun is rolled back, and the ordinary verb does it."""
 
 
-async def write_outcome(
-    conn: AsyncConnection[Any], row: Any, weighed: Settlement, request: Settle
-) -> AsyncCursor[Any]:
+async def write_outcome(conn: Pipeline, row: Any, weighed: Settlement, request: Settle) -> Answer:
     """Answers with the action as JSON. Raises StepAside when a person must be told that a budget is low."""
     if request.outcome == "interrupted":
         return await conn.execute(sql.WRITE_RELEASE, weighed.params)
@@ -173,11 +171,10 @@ async def write_outcome(
         written: Any = await answer.fetchone()
         if written.low:
             raise StepAside
-        await answer.scroll(-1)
     return answer
 
 
-async def prices_of(conn: AsyncConnection[Any], row: Any) -> PriceBook:
+async def prices_of(conn: Pipeline, row: Any) -> PriceBook:
     """The price table that facts name."""
     known = prices.known(row.prices_version)
     if known is not None:
@@ -195,7 +192,7 @@ async def heartbeat(key: bytes, run: UUID) -> bytes:
     return b'{"control":%s}' % row.control.encode()
 
 
-async def text(answer: AsyncCursor[Any]) -> str:
+async def text(answer: Answer) -> str:
     """The one text that a statement answered with."""
     row: Any = await answer.fetchone()
     return str(row[0])

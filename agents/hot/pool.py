@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
-import psycopg
 from channels.db import database_sync_to_async
 from django.db import connection
 from psycopg import AsyncConnection
 from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool
 
+from .pipeline import HotConnection, Pipeline
+
 SIZE = int(os.environ.get("WATCHFLOOR_HOT_POOL", "8"))
 TIMEOUT_S = 5.0
 
-_pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
+_pool: AsyncConnectionPool[HotConnection] | None = None
 
 
 async def startup() -> None:
@@ -26,6 +27,7 @@ async def startup() -> None:
     given = connection.get_connection_params()
     wanted = ("host", "port", "dbname", "user", "password", "sslmode")
     _pool = AsyncConnectionPool(
+        connection_class=HotConnection,
         kwargs={
             **{name: given[name] for name in wanted if given.get(name)},
             "autocommit": True,
@@ -49,38 +51,26 @@ async def shutdown() -> None:
     _pool = None
 
 
-def pool() -> AsyncConnectionPool[AsyncConnection[Any]]:
+def pool() -> AsyncConnectionPool[HotConnection]:
     if _pool is None:
         raise RuntimeError("The hot doors are not open: startup() has not run.")
     return _pool
 
 
 @asynccontextmanager
-async def transaction() -> AsyncIterator[AsyncConnection[Any]]:
+async def transaction() -> AsyncIterator[Pipeline]:
     """One transaction on a pooled connection; rolled back by any exception.
 
     No `begin` and no `commit` travel: PostgreSQL takes what is pipelined up to a sync for one transaction. Its
     rows are read by flushing, the sync at the end commits. Two trips, and trips are what an admission costs.
     """
-    async with pool().connection() as conn:
-        try:
-            async with conn.pipeline():
-                try:
-                    yield conn
-                except BaseException:
-                    with suppress(
-                        psycopg.Error
-                    ):  # what the server refused, it has given up already
-                        await conn.execute("rollback")
-                    raise
-        except BaseException:
-            # What was to be prepared after the refusal never was; psycopg forgets it with the others.
-            if not conn.closed:
-                await conn.execute("deallocate all")
-            raise
+    async with pool().connection() as conn, Pipeline(conn) as pipeline:
+        yield pipeline
 
 
-async def first(conn: AsyncConnection[Any], statement: str, params: dict[str, Any]) -> Any:
+async def first(
+    conn: AsyncConnection[Any] | Pipeline, statement: str, params: dict[str, Any]
+) -> Any:
     """The first row of a statement."""
     return await (await conn.execute(statement, params)).fetchone()
 

@@ -3,8 +3,49 @@
 -- PL/pgSQL function sees what was committed before its own start (READ COMMITTED), so counters are
 -- read after the lock was won. Judging happens in Python (agents/rules), never here.
 
--- What a breaker's window holds. `p_item` and `p_tool` are only looked at for repeats. Windows over two
--- hours are sums of whole hours, so that a day costs 24 rows and not 8,640.
+-- What of a breaker's window stands in buckets. A function of one SELECT that PostgreSQL puts in its caller's place.
+-- Windows over two hours are sums of whole hours, so that a day costs 24 rows and not 8,640.
+create or replace function agents_window_sums(
+    p_owner uuid, p_condition text, p_unit text, p_window interval, p_reset timestamptz,
+    p_baseline numeric, p_baseline_volume int, p_now timestamptz
+) returns table (value numeric, volume bigint) language sql stable as $$
+    select case when w.reset_slot >= w.first_slot then greatest(s.value - p_baseline, 0) else s.value end,
+           case when w.reset_slot >= w.first_slot then greatest(s.volume - p_baseline_volume, 0) else s.volume end
+      from (select d.width,
+                   floor(extract(epoch from p_now - p_window) / d.width)::int + 1 as first_slot,
+                   floor(extract(epoch from p_reset) / d.width)::int as reset_slot
+              from (select case when p_window > interval '2 hours' then 3600 else 10 end as width) d) w,
+           lateral (
+            select coalesce(sum(case p_condition
+                       when 'spend' then case when p_unit = 'tokens' then k.tokens else k.cost_usd end
+                       when 'slow' then k.slow
+                       when 'unusual' then k.unusual
+                       else k.failures end), 0) as value,
+                   coalesce(sum(k.finished), 0) as volume
+              from agents_bucket k
+             where k.owner = p_owner and k.width = w.width
+               and k.slot >= greatest(w.first_slot, coalesce(w.reset_slot, w.first_slot))) s
+$$;
+
+-- How often an item was worked on since then; not counted further than a breaker's limit. One statement a scope: a
+-- condition that chooses inside would keep the index from being used.
+create or replace function agents_repeats(
+    p_scope text, p_team uuid, p_agent uuid, p_run uuid, p_item text, p_tool text, p_since timestamptz, p_limit numeric
+) returns table (n bigint) language sql stable as $$
+    select case when p_scope = 'team' then (select count(*) from (
+            select 1 from agents_agent a join agents_action x on x.agent_id = a.id
+             where a.team_id = p_team and x.item = p_item and x.created_at > p_since
+               and x.tool = p_tool and x.state <> 'denied'
+             limit least(ceil(p_limit), 1e9)::int + 1) recent)
+        else (select count(*) from (
+            select 1 from agents_action x
+             where x.agent_id = p_agent and x.item = p_item and x.created_at > p_since
+               and x.tool = p_tool and x.state <> 'denied'
+               and (p_scope = 'agent' or x.run_id = p_run)
+             limit least(ceil(p_limit), 1e9)::int + 1) recent) end
+$$;
+
+-- What a breaker's window holds. `p_item` and `p_tool` are only looked at for repeats.
 create or replace function agents_breaker_reading(
     b agents_breaker, p_agent uuid, p_run uuid, p_item text, p_tool text, p_now timestamptz,
     out value numeric, out volume int, out base int, out base_volume int
@@ -13,34 +54,13 @@ create or replace function agents_breaker_reading(
 declare
     its_owner uuid := case b.scope when 'run' then p_run when 'team' then b.team_id else p_agent end;
     since timestamptz := greatest(p_now - b.window, coalesce(b.reset_at, '-infinity'));
-    its_width int := case when b.window > interval '2 hours' then 3600 else 10 end;
-    first_slot int;
-    reset_slot int;
 begin
     value := 0; volume := 0; base := 0; base_volume := 0;
-    -- A proposal (it has an item) is judged by these alone; what the others hold is read with its outcome.
-    if p_item is not null and b.condition not in ('repeats', 'spend', 'unusual') then
-        return;
-    end if;
     case b.condition
     when 'repeats' then
-        if p_item is null then
-            return;
-        end if;
-        -- One statement a scope: a condition that chooses inside would keep the index from being used.
-        if b.scope = 'team' then
-            select count(*) into value from (
-                select 1 from agents_agent a join agents_action x on x.agent_id = a.id
-                where a.team_id = b.team_id and x.item = p_item and x.created_at > since
-                  and x.tool = p_tool and x.state <> 'denied'
-                limit least(ceil(b.limit + b.extra), 1e9)::int + 1) recent;
-        else
-            select count(*) into value from (
-                select 1 from agents_action x
-                where x.agent_id = p_agent and x.item = p_item and x.created_at > since
-                  and x.tool = p_tool and x.state <> 'denied'
-                  and (b.scope = 'agent' or x.run_id = p_run)
-                limit least(ceil(b.limit + b.extra), 1e9)::int + 1) recent;
+        if p_item is not null then
+            select r.n into value
+              from agents_repeats(b.scope, b.team_id, p_agent, p_run, p_item, p_tool, since, b.limit + b.extra) r;
         end if;
         return;
     when 'loop' then
@@ -79,22 +99,9 @@ begin
         value := greatest(agents_run_spent(p_run, b.unit) - b.baseline, 0);
         return;
     end if;
-    first_slot := floor(extract(epoch from p_now - b.window) / its_width)::int + 1;
-    reset_slot := floor(extract(epoch from b.reset_at) / its_width)::int;
-    select coalesce(sum(case b.condition
-               when 'spend' then case when b.unit = 'tokens' then k.tokens else k.cost_usd end
-               when 'slow' then k.slow
-               when 'unusual' then k.unusual
-               else k.failures end), 0),
-           coalesce(sum(k.finished), 0)
-      into value, volume
-      from agents_bucket k
-     where k.owner = its_owner
-       and k.width = its_width and k.slot >= greatest(first_slot, coalesce(reset_slot, first_slot));
-    if reset_slot >= first_slot then
-        value := greatest(value - b.baseline, 0);
-        volume := greatest(volume - b.baseline_volume, 0);
-    end if;
+    select w.value, w.volume into value, volume
+      from agents_window_sums(its_owner, b.condition, b.unit, b.window, b.reset_at,
+                              b.baseline, b.baseline_volume, p_now) w;
     if b.condition = 'drop' then
         select coalesce(sum(k.failures), 0), coalesce(sum(k.finished), 0) into base, base_volume
           from agents_bucket k
@@ -120,36 +127,67 @@ create or replace function agents_first_id(p_at timestamptz) returns uuid langua
         || '00000000000000000000')::uuid
 $$;
 
--- The breakers that watch this run: its agent's and its team's, and of a run's own row instead of its setting.
--- What cannot be judged by a proposal (with an item) or a report (without) is only told where it is not closed;
--- what is judged when runs begin and by the clock, where it is asked for.
-create or replace function agents_breakers_json(
-    p_agent uuid, p_team uuid, p_run uuid, p_item text, p_tool text, p_now timestamptz, p_condition text default ''
-) returns text language sql stable as $$
-    select coalesce(json_agg(json_build_object(
+-- The rows that watch this run: its agent's and its team's, and of a run's own row instead of its setting.
+create or replace function agents_watching(p_agent uuid, p_team uuid, p_run uuid)
+returns setof agents_breaker language sql stable as $$
+    select b.* from agents_breaker b
+     where b.agent_id = p_agent and (b.run_id = p_run or b.run_id is null and (b.scope <> 'run' or not exists (
+           select 1 from agents_breaker own
+            where own.agent_id = p_agent and own.run_id = p_run
+              and own.condition = b.condition and own.unit = b.unit and own.window = b.window)))
+       and b.state <> 'disabled'
+     union all
+    select b.* from agents_breaker b where b.team_id = p_team and b.state <> 'disabled'
+$$;
+
+-- A breaker and its reading as the rules want it.
+create or replace function agents_breaker_json(
+    b agents_breaker, p_now timestamptz, p_value numeric, p_volume bigint, p_base bigint, p_base_volume bigint
+) returns json language sql stable as $$
+    select json_build_object(
         'id', b.id, 'condition', b.condition, 'unit', b.unit, 'scope', b.scope,
         'run_id', b.run_id, 'state', b.state,
         'limit', b.limit + case when b.extra_until > p_now then b.extra else 0 end,
         'window_s', extract(epoch from b.window)::float8,
-        'value', g.value, 'volume', g.volume, 'base', g.base, 'base_volume', g.base_volume,
+        'value', p_value, 'volume', p_volume, 'base', p_base, 'base_volume', p_base_volume,
         'minimum', b.minimum, 'threshold', b.threshold, 'reset_at', b.reset_at,
         'generation', b.generation, 'probes_allowed', b.probes_allowed,
         'probes_leased', b.probes_leased, 'probes_succeeded', b.probes_succeeded,
-        'probation_until', b.probation_until) order by b.condition, b.unit, b.id), '[]')::text
-    from (select * from agents_breaker b
-           where b.agent_id = p_agent and (b.run_id is null or b.run_id = p_run)
-           union all
-          select * from agents_breaker b where b.team_id = p_team) b,
-         agents_breaker_reading(b, p_agent, p_run, p_item, p_tool, p_now) g
-    where b.state <> 'disabled' and (p_condition = '' or b.condition = p_condition)
-      and (p_condition <> '' or b.state not in ('closed', 'shadow') or case
-          when b.condition in ('repeats', 'spend', 'unusual') then true
-          when b.condition in ('often', 'rarely', 'silence') then false
-          else p_item is null end)
-      and (b.run_id is not null or b.scope <> 'run' or not exists (
-          select 1 from agents_breaker own
-          where own.agent_id = p_agent and own.run_id = p_run
-            and own.condition = b.condition and own.unit = b.unit and own.window = b.window))
+        'probation_until', b.probation_until)
+$$;
+
+-- The breakers that watch this run, as what is judged now wants them: a report, or the start of a run, or the clock
+-- (they ask for one condition). What cannot be judged by a report is only told where it is not closed.
+create or replace function agents_breakers_json(
+    p_agent uuid, p_team uuid, p_run uuid, p_now timestamptz, p_condition text default ''
+) returns text language sql stable as $$
+    select coalesce(json_agg(agents_breaker_json(b, p_now, g.value, g.volume, g.base, g.base_volume)
+                             order by b.condition, b.unit, b.id), '[]')::text
+      from agents_watching(p_agent, p_team, p_run) b,
+           agents_breaker_reading(b, p_agent, p_run, null, null, p_now) g
+     where case when p_condition <> '' then b.condition = p_condition
+                else b.state not in ('closed', 'shadow') or b.condition not in ('often', 'rarely', 'silence') end
+$$;
+
+-- The breakers that a proposal is judged by. Of those that judge only outcomes, it is told which are not closed.
+-- One plan reads all gauges: a function call for each breaker cost as much as the rest of an admission's reading.
+create or replace function agents_proposal_breakers(
+    p_agent uuid, p_team uuid, p_run uuid, p_item text, p_tool text, p_now timestamptz
+) returns text language sql stable as $$
+    select coalesce(json_agg(agents_breaker_json(b, p_now, coalesce(g.value, 0), 0, 0, 0)
+                             order by b.condition, b.unit, b.id), '[]')::text
+      from agents_watching(p_agent, p_team, p_run) b
+      left join lateral (
+        select case
+            when b.condition = 'repeats' then
+                (select r.n from agents_repeats(b.scope, p_team, p_agent, p_run, p_item, p_tool,
+                    greatest(p_now - b.window, coalesce(b.reset_at, '-infinity')), b.limit + b.extra) r)
+            when b.window = interval '0' then greatest(agents_run_spent(p_run, b.unit) - b.baseline, 0)
+            else (select w.value from agents_window_sums(
+                      case b.scope when 'run' then p_run when 'team' then p_team else p_agent end,
+                      b.condition, b.unit, b.window, b.reset_at, b.baseline, b.baseline_volume, p_now) w)
+            end as value) g on b.condition in ('repeats', 'spend', 'unusual')
+     where b.state not in ('closed', 'shadow') or b.condition in ('repeats', 'spend', 'unusual')
 $$;
 
 -- For reports of many actions at once: how often each item was worked on before, for each breaker that counts that.
@@ -361,7 +399,7 @@ begin
            and x.state in ('allowed', 'held', 'approved', 'executing', 'succeeded', 'unknown');
     end if;
     if seen is null then
-        breakers := agents_breakers_json(its_agent, team_id, p_run, p_item, p_tool, now_at);
+        breakers := agents_proposal_breakers(its_agent, team_id, p_run, p_item, p_tool, now_at);
         select max(u.uses) filter (where u.tool = ''),
                max(case when u.is_known then 9e15::bigint else u.uses end) filter (where u.tool = p_tool)
           into uses, tool_uses
@@ -423,6 +461,6 @@ begin
       from agents_action x where x.id = p_action for no key update;
     now_at := clock_timestamp();
     select coalesce(max(p.id), 0) into prices_version from agents_price p;
-    breakers := agents_breakers_json(its_agent, team_id, its_run, null, null, now_at);
+    breakers := agents_breakers_json(its_agent, team_id, its_run, now_at);
     return next;
 end $$;

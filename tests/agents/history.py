@@ -21,7 +21,10 @@ from agents.transitions.action import policies_of
 from agents.transitions.rows import first
 from agents.weighing import Seen, breakers_decoder, weigh_proposal, weigh_settlement
 
-BREAKERS = "select agents_breakers_json(%(agent)s, %(team)s, %(run)s, %(item)s, %(tool)s, %(now)s)"
+REPORTED = "select agents_breakers_json(%(agent)s, %(team)s, %(run)s, %(now)s)"
+PROPOSED = (
+    "select agents_proposal_breakers(%(agent)s, %(team)s, %(run)s, %(item)s, %(tool)s, %(now)s)"
+)
 
 
 @dataclass
@@ -114,20 +117,15 @@ class Past:
         self, run: Run, *, item: str | None = None, tool: str | None = None
     ) -> dict[str, BreakerFacts]:
         """What every breaker holds at this moment, by its id."""
-        text = first(
-            BREAKERS,
-            agent=self.agent.pk,
-            team=self.agent.team_id,
-            run=run.pk,
-            item=item,
-            tool=tool,
-            now=self.now,
-        )[0]
+        text = self._breakers(run, item=item, tool=tool)
         return {one.id: one for one in breakers_decoder.decode(text)}
 
     def _as_of(self, row: Any, run: Run, *, item: str | None, tool: str | None) -> Any:
-        facts = first(
-            BREAKERS,
+        return row._replace(now_at=self.now, breakers=self._breakers(run, item=item, tool=tool))
+
+    def _breakers(self, run: Run, *, item: str | None, tool: str | None) -> str:
+        text: str = first(
+            REPORTED if item is None else PROPOSED,
             agent=self.agent.pk,
             team=self.agent.team_id,
             run=run.pk,
@@ -135,7 +133,7 @@ class Past:
             tool=tool,
             now=self.now,
         )[0]
-        return row._replace(now_at=self.now, breakers=facts)
+        return text
 
 
 def emptied() -> None:

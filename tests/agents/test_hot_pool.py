@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import psycopg
 import pytest
-from psycopg import AsyncConnection
 
 from agents.hot import pool
+from agents.hot.pipeline import Pipeline
 from agents.models import Bucket
 
 OWNER = "01a1fda8-e6d4-7627-8118-f823bf2a8b95"
@@ -18,7 +17,7 @@ OWNER = "01a1fda8-e6d4-7627-8118-f823bf2a8b95"
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def write(conn: AsyncConnection[Any], slot: int) -> None:
+async def write(conn: Pipeline, slot: int) -> None:
     await conn.execute(
         """insert into agents_bucket (owner, width, slot, actions, finished, failures, slow, unusual,
                                       tokens, cost_usd)
@@ -27,7 +26,7 @@ async def write(conn: AsyncConnection[Any], slot: int) -> None:
     )
 
 
-def within(*work: Callable[[AsyncConnection[Any]], Awaitable[None]]) -> list[BaseException | None]:
+def within(*work: Callable[[Pipeline], Awaitable[None]]) -> list[BaseException | None]:
     """Each piece of work in a transaction of its own, all on one pool; what each raised."""
 
     async def every() -> list[BaseException | None]:
@@ -39,7 +38,7 @@ def within(*work: Callable[[AsyncConnection[Any]], Awaitable[None]]) -> list[Bas
             await pool.shutdown()
             pool._pool = of_the_server
 
-    async def one(piece: Callable[[AsyncConnection[Any]], Awaitable[None]]) -> BaseException | None:
+    async def one(piece: Callable[[Pipeline], Awaitable[None]]) -> BaseException | None:
         try:
             async with pool.transaction() as conn:
                 await piece(conn)
@@ -61,7 +60,7 @@ def test_what_is_done_is_committed_without_saying_so() -> None:
 
 
 def test_an_exception_after_a_write_leaves_nothing() -> None:
-    async def fails(conn: AsyncConnection[Any]) -> None:
+    async def fails(conn: Pipeline) -> None:
         await write(conn, 1)
         await (await conn.execute("select 1")).fetchone()
         raise KeyError("ours")
@@ -73,11 +72,11 @@ def test_an_exception_after_a_write_leaves_nothing() -> None:
 
 
 def test_what_the_server_refuses_takes_everything_before_it_along() -> None:
-    async def twice(conn: AsyncConnection[Any]) -> None:
+    async def twice(conn: Pipeline) -> None:
         await write(conn, 1)
         await write(conn, 1)
 
-    async def fails_while_reading(conn: AsyncConnection[Any]) -> None:
+    async def fails_while_reading(conn: Pipeline) -> None:
         await write(conn, 1)
         await (await conn.execute("select 1 / 0")).fetchone()
 
@@ -92,7 +91,7 @@ def test_what_the_server_refuses_takes_everything_before_it_along() -> None:
 
 
 def test_a_refusal_spoils_no_statement_for_later() -> None:
-    async def refused(conn: AsyncConnection[Any]) -> None:
+    async def refused(conn: Pipeline) -> None:
         await conn.execute("select 1 / 0")
         await write(conn, 1)
 
@@ -105,7 +104,7 @@ def test_a_refusal_spoils_no_statement_for_later() -> None:
 def test_locks_last_until_the_end() -> None:
     """What was read under lock stays so while the rules judge."""
 
-    async def locks(conn: AsyncConnection[Any]) -> None:
+    async def locks(conn: Pipeline) -> None:
         row = await (
             await conn.execute("select 1 from agents_bucket where slot = 1 for no key update")
         ).fetchone()
@@ -115,3 +114,70 @@ def test_locks_last_until_the_end() -> None:
                 await other.execute("select 1 from agents_bucket where slot = 1 for update nowait")
 
     assert within(lambda conn: write(conn, 1), locks) == [None, None]
+
+
+def test_whoever_is_cancelled_leaves_nothing_behind_and_no_lock() -> None:
+    """An agent hangs up while its admission waits for another's: nobody knows what the server still answers."""
+    ended: list[str] = []
+
+    async def cancelled(conn: Pipeline) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_later(0.05, task.cancel)
+        await write(conn, 2)
+        await (await conn.execute("select pg_sleep(60)")).fetchone()
+
+    async def both() -> None:
+        try:
+            async with pool.transaction() as conn:
+                await cancelled(conn)
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            assert current is not None
+            current.uncancel()
+            ended.append("cancelled")
+
+    async def asks(_: Pipeline) -> None:
+        await both()
+
+    assert within(asks, lambda conn: write(conn, 3)) == [None, None]
+    assert ended == ["cancelled"]
+    assert slots() == [3]
+
+
+def test_a_document_larger_than_the_sockets_buffer_arrives_whole() -> None:
+    sizes: list[int] = []
+
+    async def large(conn: Pipeline) -> None:
+        answer = await conn.execute(
+            "select length(%(text)s::text) as size, %(text)s::text as text",
+            {"text": "ä" * 5_000_000},
+        )
+        row = await answer.fetchone()
+        sizes.extend([row.size, len(row.text)])
+
+    assert within(large) == [None]
+    assert sizes == [5_000_000, 5_000_000]
+
+
+def test_a_table_that_changed_costs_one_refusal() -> None:
+    """What was prepared before a migration cannot be used after it: the connection begins anew."""
+
+    async def looks(conn: Pipeline) -> None:
+        await (await conn.execute("select * from changing")).fetchone()
+
+    async def changes(conn: Pipeline) -> None:
+        await conn.execute("alter table changing add column more int")
+
+    async def makes(conn: Pipeline) -> None:
+        await conn.execute("create table changing (one int)")
+
+    async def drops(conn: Pipeline) -> None:
+        await conn.execute("drop table changing")
+
+    raised = within(makes, looks, changes, *[looks] * 20, drops)
+
+    refused = [error for error in raised if error is not None]
+    assert len(refused) <= pool.SIZE
+    assert {type(error) for error in refused} <= {psycopg.errors.FeatureNotSupported}
+    assert raised[-2] is None

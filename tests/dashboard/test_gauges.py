@@ -104,7 +104,7 @@ def test_counts_of_buckets_are_what_judging_reads(scout: Agent, run: Run) -> Non
 
     with connection.cursor() as cursor:
         cursor.execute(
-            "select agents_breakers_json(%s, %s, %s, null, null, %s)",
+            "select agents_breakers_json(%s, %s, %s, %s)",
             [scout.pk, scout.team_id, run.pk, now],
         )
         judged = breakers_decoder.decode(cursor.fetchone()[0])

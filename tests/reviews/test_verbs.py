@@ -195,7 +195,7 @@ def test_modify_raises_the_limit_and_tells_the_agent(scout: Agent, run: Run, ada
     from agents.weighing import breakers_decoder
 
     text = first(
-        "select agents_breakers_json(%(a)s, %(t)s, %(r)s, null, null, now())",
+        "select agents_breakers_json(%(a)s, %(t)s, %(r)s, now())",
         a=scout.pk,
         t=scout.team_id,
         r=run.pk,

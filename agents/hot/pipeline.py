@@ -1,0 +1,254 @@
+"""One transaction in two trips, straight over libpq (`psycopg.pq`).
+
+psycopg's own pipeline sends each statement and each request for its rows by itself, and asks the event loop anew
+for every one of them: five writes, six polls and a dozen changes of what is waited for in an admission, which is
+most of what the web process did. Here a trip is one write and one wait; values are still psycopg's to convert.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque, namedtuple
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import AsyncConnection, pq
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.generators import fetch_many
+from psycopg.waiting import Ready
+
+MOST_PREPARED = 200
+CANCEL_TIMEOUT_S = 2.0
+UNUSABLE = frozenset({"0A000", "26000"})
+"""A table changed under what was prepared, or it is gone: the connection begins anew."""
+
+
+class HotConnection(AsyncConnection[Any]):
+    """A connection that remembers what was prepared on it: names by statement and types of its values."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.statements: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        self.prepared = 0
+
+
+class Compiled(NamedTuple):
+    """A statement as PostgreSQL numbers its parameters, and their names in that order."""
+
+    query: bytes
+    names: tuple[str, ...]
+    formats: list[PyFormat]
+
+
+@cache
+def compiled(statement: str) -> Compiled:
+    names: list[str] = []
+
+    def numbered(found: re.Match[str]) -> str:
+        name = found[1]
+        if name is None:
+            return "%"
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    query = re.sub(r"%(?:\((\w+)\)s|%)", numbered, statement).encode()
+    return Compiled(query, tuple(names), [PyFormat.AUTO] * len(names))
+
+
+@cache
+def row_of(*names: bytes) -> Callable[..., Any]:
+    make: Callable[..., Any] = namedtuple("Row", [n.decode() for n in names], rename=True)._make  # type: ignore[attr-defined]
+    return make
+
+
+class Answer:
+    """What a statement answers: at hand after the trip that it travels with, asked for before by reading it."""
+
+    __slots__ = ("_pipeline", "error", "result")
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self.result: pq.abc.PGresult | None = None
+        self.error: psycopg.Error | None = None
+
+    async def fetchone(self) -> Any:
+        """The first row by the names of its columns; None when there is none."""
+        rows = await self._rows(1)
+        return rows[0] if rows else None
+
+    async def fetchall(self) -> list[Any]:
+        return await self._rows(None)
+
+    async def _rows(self, most: int | None) -> list[Any]:
+        if self.result is None and self.error is None:
+            await self._pipeline.trip(self)
+        if self.error is not None:
+            raise self.error
+        return self._pipeline.rows(self.result, most)
+
+
+class Pipeline:
+    """Statements of one transaction. PostgreSQL takes what travels up to a sync for one; `commit` sends it."""
+
+    def __init__(self, conn: HotConnection) -> None:
+        self.conn, self.pgconn = conn, conn.pgconn
+        self._transformer = Transformer(conn)
+        self._waiting: deque[tuple[Answer, tuple[str, tuple[int, ...]] | None]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._socket = self.pgconn.socket
+        self._reading = False
+        self._readable: asyncio.Future[None] | None = None
+
+    async def __aenter__(self) -> Pipeline:
+        self.pgconn.enter_pipeline_mode()
+        if len(self.conn.statements) > MOST_PREPARED:
+            self.conn.statements.clear()
+            await self.execute("deallocate all")
+        return self
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        try:
+            if error is None:
+                await self._end()
+            elif isinstance(error, Exception):
+                await self.execute("rollback")
+                await self._end(quietly=True)
+                if isinstance(error, psycopg.Error) and error.sqlstate in UNUSABLE:
+                    self._give_up()
+            else:  # cancelled somewhere: nobody knows what is still to come, and others wait for its locks
+                with suppress(psycopg.Error):
+                    await self.conn.cancel_safe(timeout=CANCEL_TIMEOUT_S)
+                self._give_up()
+        except psycopg.Error as problem:
+            if problem.sqlstate in UNUSABLE or problem.sqlstate is None:
+                self._give_up()
+            raise
+        except BaseException:
+            self._give_up()
+            raise
+        finally:
+            self._stop_reading()
+
+    async def execute(
+        self, statement: str, params: Mapping[str, Any] = MappingProxyType({})
+    ) -> Answer:
+        """Put a statement on the next trip."""
+        query, names, formats = compiled(statement)
+        transformer = self._transformer
+        values = transformer.dump_sequence([params[name] for name in names], formats)
+        key = statement, tuple(transformer.types or ())
+        name = self.conn.statements.get(key)
+        if name is None:
+            self.conn.prepared += 1
+            name = self.conn.statements[key] = b"hot_%d" % self.conn.prepared
+            self.pgconn.send_prepare(name, query, param_types=key[1])
+            self._waiting.append((Answer(self), key))
+        self.pgconn.send_query_prepared(name, values, param_formats=transformer.formats)
+        answer = Answer(self)
+        self._waiting.append((answer, None))
+        return answer
+
+    async def trip(self, wanted: Answer) -> None:
+        """Send what was put on it, and wait until `wanted` is answered."""
+        self.pgconn.send_flush_request()
+        await self._send()
+        while wanted.result is None and wanted.error is None and self._waiting:
+            await self._receive()
+
+    def rows(self, result: Any, most: int | None) -> list[Any]:
+        transformer = self._transformer
+        transformer.set_pgresult(result)
+        count = result.ntuples if most is None else min(result.ntuples, most)
+        if not count:
+            return []
+        names = (result.fname(column) for column in range(result.nfields))
+        return transformer.load_rows(0, count, row_of(*names))
+
+    async def _end(self, *, quietly: bool = False) -> None:
+        """Commit, or end what was refused. Raises what was refused first and nobody read."""
+        left = [answer for answer, _ in self._waiting]
+        self.pgconn.pipeline_sync()
+        await self._send()
+        while self._waiting:
+            await self._receive()
+        while not any(r.status == pq.ExecStatus.PIPELINE_SYNC for r in await self._fetch()):
+            pass
+        self.pgconn.exit_pipeline_mode()
+        for answer in left:
+            if answer.error is not None and not quietly:
+                raise answer.error
+
+    async def _receive(self) -> None:
+        """The next answer in line."""
+        results = await self._fetch()
+        answer, preparing = self._waiting.popleft()
+        if not results:
+            answer.error = psycopg.OperationalError("The database gave no answer.")
+            return
+        result = results[-1]
+        if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
+            answer.result = result
+            return
+        if preparing is not None:
+            self.conn.statements.pop(preparing, None)
+        answer.error = (
+            psycopg.errors.PipelineAborted("An earlier statement was refused.")
+            if result.status == pq.ExecStatus.PIPELINE_ABORTED
+            else psycopg.errors.error_from_result(result)
+        )
+
+    async def _fetch(self) -> list[Any]:
+        """What libpq has for the statement that is next; waits for it."""
+        fetching = fetch_many(self.pgconn)
+        try:
+            next(fetching)
+            while True:
+                await self._until_readable()
+                fetching.send(Ready.R)
+        except StopIteration as done:
+            return list(done.value)
+
+    async def _send(self) -> None:
+        while self.pgconn.flush():  # a document larger than the socket's buffer
+            writable = self._loop.create_future()
+            self._loop.add_writer(self._socket, _wake, writable)
+            try:
+                await writable
+            finally:
+                self._loop.remove_writer(self._socket)
+            self.pgconn.consume_input()  # the server may wait for us to read before it reads on
+
+    async def _until_readable(self) -> None:
+        self._readable = self._loop.create_future()
+        if not self._reading:
+            self._loop.add_reader(self._socket, self._on_readable)
+            self._reading = True
+        try:
+            await self._readable
+        finally:
+            self._readable = None
+
+    def _on_readable(self) -> None:
+        if self._readable is not None:
+            _wake(self._readable)
+
+    def _stop_reading(self) -> None:
+        if self._reading:
+            self._loop.remove_reader(self._socket)
+        self._reading = False
+
+    def _give_up(self) -> None:
+        """The pool replaces a closed connection; the server takes back what it had begun."""
+        self._stop_reading()
+        self.pgconn.finish()
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
