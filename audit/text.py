@@ -131,7 +131,7 @@ def search(
     size: int = 50,
 ) -> Sequence[int]:
     """Numbers of entries that fit, the newest first. `query` is one of `audit.words`."""
-    given: dict[str, object] = {"query": query, "about": about, "run": run}
+    given: dict[str, str | int] = {"query": query, "about": about, "run": run}
     with connection.cursor() as cursor:
 
         def looked(sql: str, low: int, top: int, size: int) -> list[int]:

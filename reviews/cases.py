@@ -49,7 +49,8 @@ class Case:
     @property
     def names(self) -> list[str]:
         """Everything that belongs to it, as lines name what they are about."""
-        found = [thing.record_name for thing in (*self.versions, *self.holds)]
+        found = [action.record_name for action in self.versions]
+        found += [hold.record_name for hold in self.holds]
         if self.trip:
             found.append(f"agents.trip:{self.trip.pk}")
         alerts = Occurrence.objects.filter(hold__in=[hold.pk for hold in self.holds])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from agents.models import Agent
 from audit import checking, keys, log, sequencing, text
@@ -93,10 +93,13 @@ def test_a_lost_connection_is_said(
     page: Page, live: str, act: Callable[[str], Entry], iris: Person
 ) -> None:
     act("before")
-    page.route_web_socket(
-        "**/live", lambda socket: sockets.append(socket) or socket.connect_to_server()
-    )
-    sockets: list[Any] = []
+    sockets: list[WebSocketRoute] = []
+
+    def through(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.connect_to_server()
+
+    page.route_web_socket("**/live", through)
     enter(page, live, iris, "/record/")
 
     page.context.set_offline(True)

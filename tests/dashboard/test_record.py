@@ -228,7 +228,13 @@ def test_a_page_asks_little(scout: Agent, iris: Person, django_assert_max_num_qu
 def test_the_export_is_what_one_sees_and_harmless_in_a_spreadsheet(
     scout: Agent, ada: Person
 ) -> None:
-    write(scout, 1, kind="budget.set", summary='=HYPERLINK("http://evil")', data={"before": {"a": "ü"}})
+    write(
+        scout,
+        1,
+        kind="budget.set",
+        summary='=HYPERLINK("http://evil")',
+        data={"before": {"a": "ü"}},
+    )
     answer = sign_in(ada).get("/record/export/?kind=budget.set")
 
     rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
@@ -238,7 +244,12 @@ def test_the_export_is_what_one_sees_and_harmless_in_a_spreadsheet(
 
 
 def test_hostile_text_does_nothing(scout: Agent, ada: Person) -> None:
-    write(scout, 1, summary="<script>alert(1)</script>\u202e\ue0001\ue000", data={"tool": "<b>", "code": "<i>"})
+    write(
+        scout,
+        1,
+        summary="<script>alert(1)</script>\u202e\ue0001\ue000",
+        data={"tool": "<b>", "code": "<i>"},
+    )
     settled()
     page = (
         sign_in(ada).get("/record/?text=script+<script>alert(2)</script>+or+alert").content.decode()
