@@ -261,6 +261,34 @@ def test_the_command_says_proved_or_what_is_wrong(
     assert json.loads(text)["unusable"].startswith("there is no")
 
 
+def test_a_page_of_what_is_proved_is_made_here(
+    log: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.add(erased=True, about="<script>", actor="person:018f")
+    bundle = log.write(tmp_path / "b", log.files(range(31)))
+    page = tmp_path / "page.html"
+
+    code, text = answer(capsys, bundle, "--read", page)
+    assert code == 1
+    assert not page.exists()
+    code, text = answer(capsys, bundle, "--key", log.key.vkey, "--read", page)
+
+    assert code == 0
+    assert "31 entries to be read" in text
+    told = page.read_text("utf-8")
+    assert "⟦U+202E⟧" in told
+    assert "ada <code>person:018f</code> · <code>&lt;script&gt;" in told
+    assert "(what it told was erased)" in told
+
+
+def test_names_that_are_no_names_are_told(log: Log, tmp_path: Path) -> None:
+    files = log.files([4]) | {"people.json": b'{"018f":["ada"]}'}
+
+    report = verify_bundle(log.write(tmp_path / "b", files), keys=[log.key.vkey])
+
+    assert [problem.kind for problem in report.problems] == ["people.json unreadable"]
+
+
 def test_a_single_proof_stands_by_itself(
     log: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

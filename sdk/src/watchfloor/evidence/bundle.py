@@ -92,7 +92,7 @@ class Verification:
             self._prove(manifest, checkpoint, multi)
             self._singles(manifest, checkpoint)
             self._olders(manifest, ring, checkpoint)
-        self._read("people.json", manifest, parse=loads_bytes)
+        self._read("people.json", manifest, _people)
         check_rest(manifest, self.store, self.seen, self.problems)
         return told.report(self, manifest, ring, checkpoint)
 
@@ -269,6 +269,13 @@ class Verification:
             found = check_older(older, newer, name, self.problems, proof=proof, walk=self.walk)
             if found is not None and found not in self.continued:
                 self.continued.append(found)
+
+
+def _people(raw: bytes) -> dict[str, str]:
+    found = loads_bytes(raw)
+    if type(found) is not dict or not all(type(name) is str for name in found.values()):
+        raise Malformed("it is no table of names by id")
+    return found
 
 
 def _parsed(text: str) -> Checkpoint:

@@ -10,6 +10,7 @@ from pathlib import Path
 from .bundle import parse_key_given, verify_bundle
 from .notes import NoCryptography
 from .problems import Report, Unusable
+from .reading import write_page
 from .single import verify_consistency, verify_single
 from .store import Damaged, open_bundle, read
 
@@ -48,6 +49,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         metavar=("OLDER", "NEWER"),
         help="only whether one checkpoint continues the other, by the bundle's consistency.json",
     )
+    parser.add_argument(
+        "--read",
+        metavar="FILE",
+        help="when it is proved: write a page of its entries, made here and not by the log",
+    )
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     parser.set_defaults(run=run)
 
@@ -76,7 +82,11 @@ def _report(asked: argparse.Namespace) -> Report:
             _limited(path, LARGEST_PROOF), _limited(Path(asked.entry), LARGEST_ENTRY), keys=parsed
         )
     checkpoints = [Path(name).read_text("utf-8") for name in asked.checkpoint]
-    return verify_bundle(path, keys=keys, checkpoints=checkpoints, workers=os.cpu_count() or 1)
+    report = verify_bundle(path, keys=keys, checkpoints=checkpoints, workers=os.cpu_count() or 1)
+    if report.proved and asked.read:
+        count = write_page(path, Path(asked.read))
+        report.said.append(f"{count:,} entries to be read in {asked.read}")
+    return report
 
 
 def _consistency(path: Path) -> bytes:

@@ -56,5 +56,8 @@ def _sentences(found: Verification, manifest: Manifest) -> list[str]:
         f"continues the checkpoint of {older.size:,} entries (seen {older.by})"
         for older in found.continued
     ]
-    said.append("tables, pages and names beside the entries are as the log signed them")
+    said.append(
+        "table, page and names beside the entries are the log's own words, signed by it: "
+        "--read FILE makes a page of what is proved"
+    )
     return said
