@@ -97,6 +97,15 @@ def clock(at: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def stamp(at: datetime | None) -> SafeString | str:
+    """`21 Nov 2026, 10:42:07`: also right on paper, and tomorrow."""
+    if at is None:
+        return "–"
+    here = timezone.localtime(at)
+    return _time(at, f"{here.day} {here:%b %Y, %H:%M:%S}")
+
+
+@register.filter
 def moment(at: datetime | None) -> SafeString | str:
     """`Mon 24 Nov, 10:30`: a time that was agreed on."""
     if at is None:
