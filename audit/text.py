@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,12 +89,12 @@ def index_text(limit: int = AT_ONCE) -> int:
     return len(lines)
 
 
-def index_all() -> int:
-    """All that there is; how much that was."""
-    total = 0
-    while found := index_text():
+def index_all(*, within: float = 10.0) -> int:
+    """All that there is, or as much as these seconds allow; how much that was."""
+    total, end = 0, time.monotonic() + within
+    while (found := index_text()) and time.monotonic() < end:
         total += found
-    return total
+    return total + found
 
 
 def _vector(

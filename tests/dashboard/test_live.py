@@ -61,7 +61,7 @@ def test_topics_are_those_one_may_see(
     assert bells(ada, topics) == {
         "holds": (f"holds.{support.pk}",),
         "agents": (f"agents.{support.pk}",),
-        "record": (f"holds.{support.pk}", f"agents.{support.pk}"),
+        "record": (f"record.{support.pk}",),
         f"hold.{hold.pk}": (f"hold.{hold.pk}",),
         f"run.{run.pk}": (f"run.{run.pk}",),
         f"agent.{run.agent_id}": (f"agent.{run.agent_id}",),
