@@ -19,14 +19,14 @@ from audit.rules.lines import Hashed, canonical, commitment
 
 from .scope import Scope
 
-AT_ONCE = 2_000
+AT_ONCE = 5_000
+"""Places of the log that one query looks at: bounded, however few of them are wanted."""
 READ = """
 select f.index, f.hash, f.data, l.id, l.at, l.kind, l.version, l.actor, l.about, l.team, l.agent, l.run,
        p.salt, p.body
   from audit_leaf f join audit_line l on l.id = f.line
   left join audit_payload p on p.id = l.id and p.at = l.at
- where f.index >= %s and {where}
- order by f.index limit %s
+ where {where} order by f.index
 """
 
 
@@ -60,18 +60,22 @@ class Row:
 
 def read(scope: Scope, size: int) -> Iterator[list[Row]]:
     """The entries of this scope that a tree of `size` holds, in batches."""
-    where, values = scope.where(size)
+    where, values = scope.where()
     query = READ.format(where=where)
-    first = 0
-    while True:
+    for first, end in windows(scope, size):
         with connection.cursor() as cursor:
-            cursor.execute(query, [first, *values, AT_ONCE])
+            cursor.execute(query, [first, end, *values])
             rows = [_row(*found) for found in cursor.fetchall()]
         if rows:
             yield rows
-        if len(rows) < AT_ONCE:
-            return
-        first = rows[-1].index + 1
+
+
+def windows(scope: Scope, size: int) -> Iterator[tuple[int, int]]:
+    """Stretches of the log, one after another; a case's few lines are found by their numbers at once."""
+    low, high = scope.stretch(size)
+    step = size if scope.case else AT_ONCE
+    for first in range(low, high, max(step, 1)):
+        yield first, min(first + step, high)
 
 
 def _row(index: int, hashed: bytes, kept: str, id: int, at: datetime, *rest: Any) -> Row:

@@ -25,7 +25,7 @@ select count(*) from audit_leaf f join audit_line l on l.id = f.line where {wher
 """
 GONE = """
 select f.index from audit_leaf f left join audit_line l on l.id = f.line
- where l.id is null and f.index < %s and (%s::bigint[] is null or f.line = any(%s)) limit 1
+ where l.id is null and f.index >= %s and f.index < %s and (%s::bigint[] is null or f.line = any(%s)) limit 1
 """
 
 
@@ -86,9 +86,10 @@ class Scope:
         since, until = (datetime.fromisoformat(period[name]) for name in ("from", "to"))
         return cls.of_period(since, until, teams=_teams(period["teams"]))
 
-    def where(self, size: int) -> tuple[str, list[Any]]:
-        """SQL about leaves `f` and lines `l`, and what stands for its parameters."""
-        parts, values = ["f.index >= %s", "f.index < %s"], list[Any](self._stretch(size))
+    def where(self) -> tuple[str, list[Any]]:
+        """SQL about leaves `f` and lines `l`, and what stands for its parameters after the first two: from which
+        place, and up to which."""
+        parts, values = ["f.index >= %s", "f.index < %s"], list[Any]()
         wanted: list[tuple[str, Any]] = [("l.at >= %s", self.since), ("l.at < %s", self.until)]
         wanted.append(("l.team = any(%s)", None if self.teams is None else list(self.teams)))
         wanted.append(("f.line = any(%s)", list(self.lines) if self.case else None))
@@ -98,7 +99,7 @@ class Scope:
                 values.append(value)
         return " and ".join(parts), values
 
-    def _stretch(self, size: int) -> tuple[int, int]:
+    def stretch(self, size: int) -> tuple[int, int]:
         """Between which places its lines can only be."""
         if self.since is None or self.until is None or size <= READ_WHOLE:
             return 0, size
@@ -106,16 +107,16 @@ class Scope:
 
     def count(self, size: int) -> int:
         """How many entries that is, in a tree of `size`."""
-        where, values = self.where(size)
+        where, values = self.where()
         with connection.cursor() as cursor:
-            cursor.execute(COUNT.format(where=where), values)
+            cursor.execute(COUNT.format(where=where), [*self.stretch(size), *values])
             return int(cursor.fetchone()[0])
 
     def gone(self, size: int) -> int | None:
         """A place of the log whose line is not there any more: lines are never deleted, so that somebody did."""
         lines = list(self.lines) if self.case else None
         with connection.cursor() as cursor:
-            cursor.execute(GONE, [size, lines, lines])
+            cursor.execute(GONE, [*self.stretch(size), lines, lines])
             found = cursor.fetchone()
             return found[0] if found else None
 

@@ -16,7 +16,7 @@ from agents.models import Agent, Run
 from agents.transitions import agent as agents
 from audit import keys, log, sequencing
 from audit.errors import Conflict, Invalid
-from audit.evidence import finding, scope
+from audit.evidence import finding, rows, scope
 from audit.evidence.scope import Scope
 from audit.models import Entry, Export, ExportState, Leaf
 from audit.transitions import exporting
@@ -73,6 +73,7 @@ def test_in_a_large_log_a_period_is_found_by_halving(
     story.tell(only="hold.")
     middle = datetime.now(UTC)
     count = story.tell(only="run.")
+    monkeypatch.setattr(rows, "AT_ONCE", 3)
     monkeypatch.setattr(scope, "READ_WHOLE", 0)
     monkeypatch.setattr(scope, "SLACK", timedelta(0))
     last = log.latest()
@@ -80,7 +81,7 @@ def test_in_a_large_log_a_period_is_found_by_halving(
 
     later = Scope.of_period(middle, middle + timedelta(days=1))
 
-    assert later.where(last.size)[1][:2] == [last.size - count, last.size]
+    assert later.stretch(last.size) == (last.size - count, last.size)
     assert later.count(last.size) == count
     assert story.looked_at(story.exported(tmp_path, later)).facts["count"] == count
 
