@@ -16,7 +16,6 @@ ENDED = f"error {CHANGES} on_behalf_of"
 declare(
     Kind("agent.created", _("{who} registered {what}"), "name environment", public=True),
     Kind("agent.moved", _("{who} moved {what} to another environment"), CHANGES, public=True),
-    Kind("agent.renamed", _("{who} gave {what} another name"), CHANGES),
     Kind(
         "agent.paused",
         _("{who} paused {what}: {summary}"),
@@ -57,7 +56,6 @@ declare(
     Kind("run.completed", _("{who} completed {what}"), ENDED, public=True),
     Kind("run.failed", _("{who} failed at {what}"), ENDED, public=True),
     Kind("run.terminated", _("{who} terminated {what}"), ENDED, public=True),
-    Kind("run.directed", _("{who} told {what} what to do differently"), "kind body:any"),
     Kind("action.unknown", _("Nobody knows how {what} ended"), CHANGES, public=True),
     Kind(
         "action.held",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from hashlib import sha256
@@ -131,11 +132,20 @@ def subject(request: HttpRequest) -> Recordable:
     noun = "hold" if "/holds/" in request.path else name.partition("-")[0]
     if noun in SUBJECTS:
         model, part = SUBJECTS[noun]
-        pk = match.kwargs.get(part)
-        if isinstance(pk, UUID) and (row := model._default_manager.filter(pk=pk).first()):
+        row = model._default_manager.filter(pk__in=uuids([str(match.kwargs.get(part))])).first()
+        if row is not None:
             found: Recordable = row  # type: ignore[assignment]
             return found
     return Subject(f"page:{name}")
+
+
+def uuids(texts: list[str]) -> list[UUID]:
+    """Those that are ids; programs may ask for anything."""
+    found = []
+    for text in texts:
+        with suppress(ValueError):
+            found.append(UUID(text))
+    return found
 
 
 def token_told(secret: str, attempt: Attempt, asked: str) -> dict[str, Any]:

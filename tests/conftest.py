@@ -29,10 +29,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     """Between tests with real commits every table is truncated, also the record: its guard steps aside."""
     from django.db import connection
 
+    from tests import declared
+
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("select tgrelid::regclass from pg_trigger where tgname = 'is_not_truncated'")
         for (table,) in cursor.fetchall():
             cursor.execute(f"alter table {table} disable trigger is_not_truncated")
+        declared.install()
 
 
 @pytest.fixture(scope="session")

@@ -147,11 +147,16 @@ def describe(agent: Agent, tool: str, schema: dict[str, Any]) -> None:
         validator(schema)
     except Invalid as error:
         raise Invalid(f"schemas: {tool}: {error.detail}") from error
+    known = ToolSchema.objects.filter(agent=agent, tool=tool).first()
+    if known is not None and known.schema == schema:
+        return
     ToolSchema.objects.update_or_create(
         agent=agent,
         tool=tool,
         defaults={"schema": schema, "description": str(schema.get("description", ""))},
     )
+    digest = sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest()
+    record("tool.described", actor=agent, about=agent, data={"tool": tool, "sha256": digest})
 
 
 @transaction.atomic

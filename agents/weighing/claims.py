@@ -20,6 +20,7 @@ from ..shapes import Claim
 from .facts import (
     Row,
     agent_facts,
+    bound,
     encode,
     stored_case,
 )
@@ -59,7 +60,7 @@ def weigh_claim(
         "entry_kind": "action.executing",
         "summary": row.tool,
         "source": source.text(),
-        "data": encode({"tool": row.tool, "was": row.state}).decode(),
+        "data": encode({"tool": row.tool, "was": row.state, **bound(row)}).decode(),
         "probe": probe_needed(facts.breakers, row),
     }
 

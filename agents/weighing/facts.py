@@ -78,6 +78,14 @@ def proposed_case(row: Row, proposed: Proposed, working: bool) -> Case:
     )
 
 
+def bound(row: Row) -> dict[str, str]:
+    """For the record: what exactly a person said yes to, under which policies, and for whom it was asked."""
+    told = {"policy_version": row.judged_by, "on_behalf_of": row.on_behalf_of}
+    if row.approval_digest is not None:
+        told["digest"] = bytes(row.approval_digest).hex()
+    return {name: value for name, value in told.items() if value}
+
+
 def stored_case(row: Row, working: bool) -> Case:
     """What policy judges of an action that was written before, as it would run now."""
     return Case(

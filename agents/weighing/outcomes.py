@@ -19,6 +19,7 @@ from ..shapes import Settle, checked_money
 from ..statements import write_settlement
 from .facts import (
     Row,
+    bound,
     breakers_decoder,
     counted_for,
     encode,
@@ -186,6 +187,7 @@ def settlement_params(row: Row, action: Any, request: Settle, digest: bytes) -> 
                 "output_tokens": request.output_tokens,
                 "cost_usd": str(request.cost_usd),
                 "was": row.state,
+                **bound(row),
             }
         ).decode(),
     }

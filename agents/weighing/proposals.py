@@ -83,6 +83,7 @@ def admission_params(
 ) -> dict[str, Any]:
     """Parameters of `write_admission` and `write_denial`."""
     request, now = proposed.request, row.now_at
+    behalf = request.on_behalf_of or row.on_behalf_of
     claimed = judgement.admission == "allowed" and request.claim_id
     held = judgement.admission == "held"
     probe = judgement.probe
@@ -107,7 +108,7 @@ def admission_params(
         "requirement": encode(judgement.requirement.as_dict()).decode()
         if judgement.requirement is not None
         else None,
-        "on_behalf_of": request.on_behalf_of or row.on_behalf_of,
+        "on_behalf_of": behalf,
         "revises": None,
         "state": "executing" if claimed else judgement.admission,
         "code": judgement.code,
@@ -140,6 +141,7 @@ def admission_params(
                 "rule": judgement.rule,
                 "code": judgement.code,
                 "claimed": bool(claimed),
+                **({"on_behalf_of": behalf} if behalf else {}),
             }
         ).decode(),
         "accounts": [] if judgement.admission == "denied" else [b.account for b in facts.budgets],

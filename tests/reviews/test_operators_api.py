@@ -137,7 +137,7 @@ def test_what_is_over_is_not_decided_again(
     kind, body = VERBS[verb]
     pk = opened(kind)
     end(pk, state, otto)
-    entries = Entry.objects.exclude(kind="token.issued").count()
+    entries = changes()
 
     answer = call(ada, "POST", f"/holds/{pk}/{verb}", body)
 
@@ -147,7 +147,14 @@ def test_what_is_over_is_not_decided_again(
     if state == "decided":
         assert "otto already" in told["detail"]
         assert told["hold"]["decided_by"] == "person:otto"
-    assert Entry.objects.exclude(kind="token.issued").count() == entries
+    assert changes() == entries
+    refused = Entry.objects.get(kind="attempt.refused")
+    assert (refused.actor, refused.about) == (ada.record_name, f"reviews.hold:{pk}")
+
+
+def changes() -> int:
+    """Entries, but of tokens and of refused attempts."""
+    return Entry.objects.exclude(kind__in=["token.issued", "attempt.refused"]).count()
 
 
 def end(pk: str, state: str, by: Person) -> None:
@@ -208,7 +215,8 @@ def test_who_may_not_cannot(
         return
     assert problem(answer) == wanted
     assert Hold.objects.get(pk=pk).is_open
-    assert not Entry.objects.filter(actor=person.record_name, about__startswith="reviews.").exists()
+    said = Entry.objects.filter(actor=person.record_name, about__startswith="reviews.")
+    assert not said.exclude(kind="attempt.refused").exists()
 
 
 @pytest.mark.parametrize(
