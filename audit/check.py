@@ -6,7 +6,8 @@ and key could make all of it anew: that is what anchors outside are for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -54,7 +55,8 @@ select coalesce(array_agg(gone.id) filter (where gone.id is not null), '{}'),
 """
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True)
+class Problem:
     """`kind` is stable for programs; `says` is a sentence. `index` is the leaf's, where it is one's."""
 
     kind: str
@@ -63,7 +65,8 @@ class Problem(NamedTuple):
     line: int | None = None
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True)
+class Row:
     index: int
     line: int
     data: str
@@ -106,7 +109,7 @@ def _problems(since: int) -> Iterator[Problem]:
             yield Problem(kind, f"Entry {number} {says}.", line=number)
 
 
-def _keys(log: Log) -> Iterator[Any]:
+def _keys(log: Log) -> Generator[Problem, None, list[tuple[int, Verifier]]]:
     """Each key is what it says, and vouched for by the one before it."""
     before: Verifier | None = None
     verifiers: list[tuple[int, Verifier]] = []

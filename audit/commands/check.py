@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from audit import log
-from audit.check import ENOUGH, check
+from audit.check import ENOUGH, Problem, check
 
 HELP = "compute everything again and compare it with what was signed"
 
@@ -36,6 +37,6 @@ def run(command: BaseCommand, *, since: int, json: bool, **_: Any) -> None:
         command.stdout.write(f"Nothing is wrong with {log.size() - since} leaves.")
 
 
-def _told(problems: list[Any]) -> str:
-    told = {"size": log.size(), "problems": [problem._asdict() for problem in problems]}
+def _told(problems: list[Problem]) -> str:
+    told = {"size": log.size(), "problems": [asdict(problem) for problem in problems]}
     return json.dumps(told)

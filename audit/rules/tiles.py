@@ -23,9 +23,9 @@ class Place(NamedTuple):
     """Where the leaves below a node stand in a tile."""
 
     level: int
-    index: int
+    tile: int
     first: int
-    count: int
+    width: int
 
 
 def place(level: int, index: int) -> Place:
@@ -37,8 +37,8 @@ def place(level: int, index: int) -> Place:
 
 def hash_of(place: Place, part: bytes) -> bytes:
     """The hash of the subtree, from its part of the tile. Raises LookupError when the tile was too short."""
-    if len(part) != place.count * HASH:
-        raise LookupError(f"Tile {place.level}/{place.index} is too short.")
+    if len(part) != place.width * HASH:
+        raise LookupError(f"Tile {place.level}/{place.tile} is too short.")
     return root_of(hashes_of(part))
 
 
@@ -107,7 +107,7 @@ ADDRESS = re.compile(
 class Address(NamedTuple):
     level: int | None
     """None: the entries themselves."""
-    index: int
+    tile: int
     width: int
 
 

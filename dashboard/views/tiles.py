@@ -64,7 +64,7 @@ def _checkpoint() -> HttpResponse:
 
 
 def _hashes(level: int, address: tiles.Address) -> bytes:
-    found = Tile.objects.filter(level=level, index=address.index)
+    found = Tile.objects.filter(level=level, index=address.tile)
     kept = bytes(found.values_list("hashes", flat=True).first() or b"")
     wanted = address.width * tiles.HASH
     if len(kept) < wanted:
@@ -74,7 +74,7 @@ def _hashes(level: int, address: tiles.Address) -> bytes:
 
 def _entries(address: tiles.Address) -> bytes:
     """Each leaf's bytes, with their length in two bytes before."""
-    first = address.index * tiles.WIDTH
+    first = address.tile * tiles.WIDTH
     found = Leaf.objects.filter(index__gte=first, index__lt=first + address.width)
     leaves = [text.encode() for text in found.order_by("index").values_list("data", flat=True)]
     if len(leaves) < address.width:

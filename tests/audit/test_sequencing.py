@@ -131,9 +131,9 @@ def test_what_is_not_there_is_not_proved() -> None:
     write(2)
     sequencing.sequence()
 
-    for asked in (lambda: log.proof(2, 2), lambda: log.proof(0, 3), lambda: log.consistency(2, 1)):
+    for asked, numbers in ((log.proof, (2, 2)), (log.proof, (0, 3)), (log.consistency, (2, 1))):
         with pytest.raises(NotFound):
-            asked()
+            asked(*numbers)
 
 
 def test_a_payload_that_is_gone_before_leaves_its_place() -> None:

@@ -42,7 +42,7 @@ def test_a_commitment_is_the_hash_of_salt_and_body() -> None:
 @given(st.text(), st.text(), st.integers(1, 2**53 - 1), st.datetimes(timezones=st.just(UTC)))
 def test_it_is_canonical_json(actor: str, about: str, number: int, at: datetime) -> None:
     line = LINE._replace(id=number, actor=actor, about=about, at=at)
-    told = {
+    told: dict[str, str | int] = {
         "about": about,
         "actor": actor,
         "agent": "",
