@@ -29,9 +29,9 @@ def let_go(redaction: Redaction, **_: Any) -> dict[str, int]:
     trips = Trip.objects.filter(pk__in=redaction.of("agents.trip")).exclude(evidence=GONE)
     runs = Run.objects.filter(pk__in=redaction.of("agents.run")).exclude(metadata=GONE)
     behalf = _on_behalf_of(redaction)
-    counts = {"actions": actions.count(), "stops": trips.count(), "runs": runs.count()}
+    counts = {"action": actions.count(), "stop": trips.count(), "run": runs.count()}
     if behalf is not None:
-        counts["actions on their behalf"] = Action.objects.filter(behalf).count()
+        counts["mention"] = Action.objects.filter(behalf).count()
     if redaction.really:
         if open_one := actions.filter(state__in=UNDER_WAY).first():
             raise Conflict(f"{open_one.tool} is still under way: wait until it is over, or end it.")

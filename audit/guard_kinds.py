@@ -11,13 +11,17 @@ CHANGES = "before:dict? after:dict?"
 declare(
     Kind(
         "record.erased",
-        _("{who} erased what {count} entries told: {reason}"),
+        _("{who} erased what {count} entry told: {reason}"),
         "ids:list count:int scope reason basis copies:dict",
+        plural=_("{who} erased what {count} entries told: {reason}"),
+        by="count",
     ),
     Kind(
         "record.expired",
-        _("What {count} entries of {month} told is older than it is kept: it is gone"),
+        _("What {count} entry of {month} told is older than it is kept: it is gone"),
         "month ids:list count:int",
+        plural=_("What {count} entries of {month} told is older than it is kept: it is gone"),
+        by="count",
     ),
     Kind("retention.set", _("{who} said how long the record is kept: {summary}"), CHANGES),
     Kind("retention.removed", _("{who} let the house's rule say how long: {summary}"), CHANGES),

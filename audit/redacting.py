@@ -28,4 +28,4 @@ def let_go_of_messages(redaction: Redaction, **_: Any) -> dict[str, int]:
     if redaction.really:
         of_entries.update(body="", last_answer="")
         direct.update(body=ERASED, last_answer="")
-    return {"messages": found}
+    return {"message": found}

@@ -29,7 +29,7 @@ class Redaction:
 
 
 redacting = Signal()
-"""With `redaction`: each receiver answers how many copies it has, by what people call them (`{"actions": 3}`)."""
+"""With `redaction`: each receiver answers how many copies it has, by what people call them (`{"action": 3}`)."""
 
 naming_case = Signal()
 """With `subject` (`agents.action:…`): each receiver answers the names of everything that belongs to that case."""

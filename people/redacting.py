@@ -27,4 +27,4 @@ def forget_account(redaction: Redaction, **_: Any) -> dict[str, int]:
         Person.objects.filter(pk=person.pk).update(
             name=f"{FORMER}{person.pk.hex[-12:]}", email="", time_zone="UTC"
         )
-    return {"accounts": 1}
+    return {"account": 1}

@@ -36,10 +36,10 @@ def let_go(redaction: Redaction, **_: Any) -> dict[str, int]:
         comments |= Comment.objects.filter(author=redaction.person).exclude(text=ERASED)
         notes |= Vote.objects.filter(person=redaction.person).exclude(note="")
     counts = {
-        "holds": told.count(),
-        "comments": comments.count() + notes.count(),
-        "alerts": len(alert_ids),
-        "notices": notices.count(),
+        "hold": told.count(),
+        "comment": comments.count() + notes.count(),
+        "alert": len(alert_ids),
+        "notice": notices.count(),
     }
     if redaction.really:
         if told.filter(state=HoldState.OPEN).exists():

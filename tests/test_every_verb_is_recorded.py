@@ -28,6 +28,7 @@ SILENT = {
     "agents.transitions.instance.reserve": "keeps the place of an attempt, whose outcome is written",
     "agents.transitions.instance_life.reserve_update": "keeps the place of an attempt, as above",
     "audit.transitions.exporting.ask": "nothing left the house yet: what is made for them is recorded",
+    "audit.transitions.expiry.make_months": "empty tables for the months to come; nothing is in them",
     "audit.transitions.endpoint.test": "a message that says nothing but that it is one",
 }
 """Verbs that write no entry, each with its reason."""

@@ -27,8 +27,13 @@ from .record import teams_read_by
 def check(permission: Permission, person: Person) -> None:
     """404 for those who do not read the record at all, a refusal for those who may not, anywhere."""
     teams_read_by(person)
-    if not any(person.may(permission, team) for team in (None, *person.team_ids)):
+    if not guards(permission, person):
         raise PermissionDenied(allowing.SENTENCES[permission.value])
+
+
+def guards(permission: Permission, person: Person) -> bool:
+    """Whether they may, anywhere."""
+    return any(person.may(permission, team) for team in (None, *person.team_ids))
 
 
 def may_erase(person: Person, team: str) -> bool:
@@ -105,7 +110,11 @@ def legal_holds(person: Person) -> list[LegalHold]:
     """Those that stand first; of teams, only those this person may keep."""
     found = LegalHold.objects.order_by("ended_at", "-id")[:200]
     house = person.may(Permission.LEGAL_HOLD, None)
-    return [one for one in found if house or _mine(one, person)]
+    seen = [one for one in found if house or _mine(one, person)]
+    known = names.names_of(one.subject for one in seen if one.scope == Scope.PERSON)
+    for one in seen:
+        one.label = one.label or known.get(one.subject, "")
+    return seen
 
 
 def _mine(hold: LegalHold, person: Person) -> bool:
@@ -124,7 +133,7 @@ def subject(scope: str, text: str, person: Person) -> tuple[str, str, str]:
             return (str(team.pk), team.name, str(team.pk)) if team else _unknown("team", text)
         case Scope.PERSON:
             known = Person.objects.filter(name=text).first()
-            return (known.record_name, known.name, "") if known else _unknown("person", text)
+            return (known.record_name, "", "") if known else _unknown("person", text)
         case Scope.AGENT:
             agents = list(Agent.objects.visible_to(person).filter(name=text)[:2])
             if len(agents) == 1:
@@ -156,11 +165,6 @@ def _id(text: str) -> UUID | None:
 
 def _unknown(noun: str, text: str) -> tuple[str, str, str]:
     raise Invalid(f"There is no {noun} {text[:80]}." if text else f"Name the {noun}.")
-
-
-def signers(holds: list[LegalHold]) -> dict[str, str]:
-    """Who placed and ended them, by name."""
-    return names.names_of(name for one in holds for name in (one.by, one.ended_by) if name)
 
 
 # -- retention ---------------------------------------------------------------------------------------

@@ -83,14 +83,15 @@ def legal_holds(request: Asked) -> HttpResponse:
             label=label,
             team=team,
         )
-        messages.success(request, f"{placed} is kept until somebody ends it.")
+        what = placed.get_scope_display()
+        messages.success(request, f"{what}: kept until somebody ends it.")
         return redirect("legal-holds")
     return _holds_page(request, outcome.status, problem=outcome.problem, typed=request.POST)
 
 
 def _holds_page(request: Asked, status: int = 200, **more: Any) -> HttpResponse:
     found = pages.legal_holds(request.user)
-    context = {"holds": found, "names": pages.signers(found), "scopes": Scope.choices}
+    context = {"holds": found, "scopes": Scope.choices}
     return render(request, "legal_holds.html", context | more, status=status)
 
 

@@ -13,7 +13,9 @@ from django.views.decorators.http import require_safe
 from audit.models.outbox import teams_kept_by
 from dashboard.pages.alerts import failing
 from dashboard.pages.counts import waiting_for
+from dashboard.pages.guard import guards
 from people.models import Membership, Team
+from people.rules.permissions import Permission
 
 from .asked import Asked
 from .health import parts
@@ -38,5 +40,6 @@ def house(request: Asked) -> HttpResponse:
             "parts": parts(),
             "failing": failing(person),
             "keeps_webhooks": bool(teams_kept_by(person)),
+            "guards_record": guards(Permission.LEGAL_HOLD, person),
         },
     )

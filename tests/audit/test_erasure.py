@@ -132,8 +132,8 @@ def test_a_case_is_erased_from_the_record_and_from_every_copy(
     assert left == []
     assert done.entries == len(lines)
     assert done.copies == counted
-    assert counted["actions"] == 1
-    assert counted["comments"] == 1
+    assert counted["action"] == 1
+    assert counted["comment"] == 1
     assert set(Entry.objects.filter(pk__in=lines).values_list("is_erased", flat=True)) == {True}
 
 
@@ -192,7 +192,7 @@ def test_messages_made_of_an_entry_lose_their_body(refund: Action, auditor: Pers
 
     done = erasure.erase(erasing.of_entry(line), by=auditor, reason="so")
 
-    assert done.copies == {"messages": 1}
+    assert done.copies == {"message": 1}
     assert set(Delivery.objects.filter(entry=line.pk).values_list("body", "last_answer")) == {
         ("", "")
     }
