@@ -156,11 +156,12 @@ def subject(scope: str, text: str, person: Person) -> tuple[str, str, str]:
     raise Invalid("Choose what must be kept.")
 
 
-def _id(text: str) -> UUID | None:
+def _id(text: str) -> UUID:
+    """An id, or one that nothing has."""
     try:
         return UUID(text)
     except ValueError:
-        return None
+        return UUID(int=0)
 
 
 def _unknown(noun: str, text: str) -> tuple[str, str, str]:
