@@ -9,6 +9,7 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from . import anchors, guard_kinds, own_kinds, redacting, sequencing  # noqa: F401  # declare themselves
         from .evidence import kinds as _kinds  # noqa: F401
+        from .evidence import redacting as _redacting  # noqa: F401
         from .evidence import tasks as _tasks  # noqa: F401  # it is no app, so nobody else looks for it
         from .granting import grant_after_migrating
 

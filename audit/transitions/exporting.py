@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import transaction
@@ -140,21 +140,27 @@ def _taken() -> Export | None:
 
 
 def _make(asked: Export) -> None:
+    """Make one. When something of it was erased meanwhile, it waits again: then nobody gets what was made."""
     scope = Scope.from_about(asked.about)
     asked.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = asked.path.with_suffix(f".{os.getpid()}")
     try:
         made = export(scope, part, by=asked.by, name=asked.name, older=asked.older)
     except (Refused, OSError) as problem:
-        asked.state, asked.error = ExportState.FAILED, str(problem)
+        _end(asked, state=ExportState.FAILED, error=str(problem))
     else:
-        part.replace(asked.path)
-        asked.state, asked.count = ExportState.MADE, made.count
-        asked.bytes = asked.path.stat().st_size
+        size = part.stat().st_size
+        with transaction.atomic():
+            if _end(asked, state=ExportState.MADE, count=made.count, bytes=size):
+                part.replace(asked.path)
     finally:
         part.unlink(missing_ok=True)
-    asked.made_at = timezone.now()
-    asked.save(update_fields=["state", "error", "count", "bytes", "made_at"])
+
+
+def _end(asked: Export, **fields: Any) -> bool:
+    """Whether it was still ours to end."""
+    ours = Export.objects.filter(pk=asked.pk, state=ExportState.MAKING, begun_at=asked.begun_at)
+    return bool(ours.update(made_at=timezone.now(), **fields))
 
 
 def forget_old() -> None:

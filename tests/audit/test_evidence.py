@@ -7,16 +7,19 @@ import io
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 
 from agents.models import Agent, Run
 from agents.transitions import agent as agents
-from audit import keys, log, sequencing
+from audit import keys, log, sequencing, signals
 from audit.errors import Conflict, Invalid
 from audit.evidence import finding, rows, scope
+from audit.evidence.redacting import make_bundles_again
 from audit.evidence.scope import Scope
 from audit.models import Entry, Export, ExportState, Leaf
 from audit.transitions import exporting
@@ -234,6 +237,53 @@ def test_a_large_one_is_made_beside_requests_and_forgotten_after_a_week(iris: Pe
     exporting.forget_old()
     assert not made.path.exists()
     assert not Export.objects.exists()
+
+
+def test_what_is_erased_goes_from_bundles_that_wait_to_be_fetched(
+    iris: Person, django_capture_on_commit_callbacks: Any
+) -> None:
+    story.tell(only="hold.")
+    asked = exporting.ask(story.EVER, by=iris)
+    exporting.make_waiting()
+    line = Leaf.objects.get(index=3).line
+    before = timezone.now() - timedelta(days=9)
+    other = exporting.ask(Scope.of_period(before, before + timedelta(days=1)), by=iris)
+    exporting.make_waiting()
+
+    def redact(really: bool) -> int:
+        redaction = signals.Redaction(frozenset(), (line,), really=really)
+        return make_bundles_again(redaction)["bundle"]
+
+    assert redact(really=False) == 1
+    assert asked.path.exists()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert redact(really=True) == 1
+
+    assert not asked.path.exists()
+    assert other.path.exists()
+    assert exporting.make_waiting() == 1
+    assert story.looked_at(asked.path).proved
+
+
+def test_a_bundle_made_while_something_of_it_was_erased_reaches_nobody(
+    iris: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.tell(only="hold.")
+    asked = exporting.ask(story.EVER, by=iris)
+    line = Leaf.objects.get(index=3).line
+    real = exporting.export
+
+    def slow(*args: Any, **more: Any) -> Any:
+        made = real(*args, **more)
+        make_bundles_again(signals.Redaction(frozenset(), (line,), really=True))
+        monkeypatch.setattr(exporting, "export", real)
+        return made
+
+    monkeypatch.setattr(exporting, "export", slow)
+
+    assert exporting.make_waiting() == 2
+    assert story.looked_at(asked.path).proved
+    assert Entry.objects.filter(kind="record.exported", actor=iris.record_name).count() == 2
 
 
 def test_nobody_asks_for_more_than_is_being_made(iris: Person) -> None:
