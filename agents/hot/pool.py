@@ -9,7 +9,6 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 from django.db import connection
-from psycopg import AsyncConnection
 from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -68,17 +67,16 @@ async def transaction() -> AsyncIterator[Pipeline]:
         yield pipeline
 
 
-async def first(
-    conn: AsyncConnection[Any] | Pipeline, statement: str, params: dict[str, Any]
-) -> Any:
+async def first(conn: Pipeline, statement: str, params: dict[str, Any]) -> Any:
     """The first row of a statement."""
     return await (await conn.execute(statement, params)).fetchone()
 
 
 async def one(statement: str, params: dict[str, Any]) -> Any:
-    """The first row of a single statement, in its own transaction."""
-    async with pool().connection() as conn:
-        return await first(conn, statement, params)
+    """The first row of a single statement, in its own transaction: one trip."""
+    async with transaction() as pipeline:
+        answer = await pipeline.execute(statement, params)
+    return await answer.fetchone()
 
 
 async def in_django[**P, R](verb: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
