@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
+from functools import cached_property
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -19,6 +20,10 @@ type Lines = QuerySet[Line]
 
 ENTRIES_ON_A_PAGE = 50
 EXPORTED = 10_000
+COUNTED = 10_000
+"""How many of the newest entries the bars above the list count; a page says so when there are more."""
+HITS = 1_001
+"""The same of those that hold certain words, and one more: they are dearer to find."""
 SLACK = timedelta(minutes=2)
 """Entries are numbered when written and dated a moment earlier or later."""
 
@@ -132,7 +137,8 @@ class Search:
     ) -> list[int]:
         """Numbers of what fits, the newest first."""
         if self.wanted.text:
-            return self._by_words(size, before, after)
+            is_known = before is None and after is None and size <= HITS
+            return self._hits[:size] if is_known else self._by_words(size, before, after)
         lines = narrowed(lines_read_by(self.person), self.wanted, self.actors)
         if before is not None:
             lines = lines.filter(pk__lt=before)
@@ -143,10 +149,20 @@ class Search:
     def times(self, most: int) -> list[datetime]:
         """When the newest of what fits happened, the newest first."""
         if self.wanted.text:
-            lines = Line.objects.filter(pk__in=self.newest(most))
+            lines = Line.objects.filter(pk__in=self._hits)
         else:
             lines = narrowed(lines_read_by(self.person), self.wanted, self.actors)
         return list(lines.order_by("-pk").values_list("at", flat=True)[:most])
+
+    @cached_property
+    def _hits(self) -> list[int]:
+        """The newest that hold the words: for the first page, and for the bars above it."""
+        return self._by_words(HITS, None, None)
+
+    @property
+    def counted(self) -> int:
+        """How many entries the bars may count."""
+        return HITS - 1 if self.wanted.text else COUNTED
 
     def _by_words(self, size: int, before: int | None, after: int | None) -> list[int]:
         by = self.wanted

@@ -10,8 +10,6 @@ from django.http import QueryDict
 
 from .record import Filters, Search
 
-COUNTED = 10_000
-"""How many of the newest entries are counted; a page says so when there are more."""
 MOST_BARS = 60
 MINUTE, HOUR, DAY = 60, 3600, 86400
 WIDTHS = (
@@ -52,8 +50,8 @@ class Histogram:
 
 def histogram(search: Search, query: QueryDict, now: datetime, zone: tzinfo) -> Histogram | None:
     """Nothing where fewer than two entries fit."""
-    times = search.times(COUNTED + 1)
-    is_all, times = len(times) <= COUNTED, times[:COUNTED]
+    times = search.times(search.counted + 1)
+    is_all, times = len(times) <= search.counted, times[: search.counted]
     if len(times) < 2:
         return None
     since, until = _ends(times, search.wanted, now, is_all=is_all)

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from audit.plans import custom_plans
 from dashboard.pages import case as case_pages
 from dashboard.pages import entry as entry_pages
 from dashboard.pages import guard as guard_pages
@@ -21,6 +22,7 @@ from .asked import Asked
 
 @require_GET
 @login_required
+@custom_plans()
 def entry(request: Asked, pk: int) -> HttpResponse:
     """Everything of one entry, and its place in the log."""
     found = entry_pages.one(_small(pk), request.user)
@@ -31,6 +33,7 @@ def entry(request: Asked, pk: int) -> HttpResponse:
 
 @require_GET
 @login_required
+@custom_plans()
 def entry_proof(request: Asked, pk: int) -> HttpResponse:
     """Its `.tlog-proof` (C2SP): index, hashes and the checkpoint they lead to."""
     index, text = entry_pages.proof_text(entry_pages.one(_small(pk), request.user))
@@ -41,6 +44,7 @@ def entry_proof(request: Asked, pk: int) -> HttpResponse:
 
 @require_GET
 @login_required
+@custom_plans()
 def case(request: Asked, pk: UUID) -> HttpResponse:
     """One request, one piece of work or one stop, from proposal to outcome."""
     found = case_pages.find(pk, request.user)
@@ -53,6 +57,7 @@ def case(request: Asked, pk: UUID) -> HttpResponse:
 
 @require_GET
 @login_required
+@custom_plans()
 def proof(request: Asked) -> HttpResponse:
     """How well all of it is proved, and how one checks that oneself."""
     teams_read_by(request.user)  # 404 for those who read none of it

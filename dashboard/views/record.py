@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 from agents.models import Agent
 from audit import kinds
 from audit import text as index
+from audit.plans import custom_plans
 from dashboard.pages import proof, record_chart, record_lines
 from dashboard.pages import record as pages
 
@@ -53,6 +54,7 @@ SLOW = 20
 
 @require_GET
 @login_required
+@custom_plans()
 def record(request: Asked) -> HttpResponse:
     """Who did what, when. Those whose role does not read it are told nothing of it."""
     search = _search(request)
@@ -128,6 +130,7 @@ def nouns() -> list[tuple[str, str]]:
 
 @require_GET
 @login_required
+@custom_plans()
 def export(request: Asked) -> HttpResponse:
     """The newest `EXPORTED` entries of this view as CSV (RFC 4180), UTF-8."""
     part = pages.read(_search(request), before=_number(request, "before"), size=pages.EXPORTED)
