@@ -124,7 +124,7 @@ def test_what_was_erased_says_by_whom_and_why(scout: Agent, otto: Person, ada: P
 
     assert not Payload.objects.filter(id=entry.pk).exists()
     assert "What this entry said was erased" in shown
-    assert "otto erased what 1 entries told: She asked us to" in plain(shown)
+    assert "otto erased" in plain(shown)
     assert "She asked us to" in shown
     assert "a secret word" not in shown
     assert "Leaf <strong>" in shown
