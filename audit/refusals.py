@@ -40,7 +40,7 @@ class Counted(NamedTuple):
     """So many of a kind were not written."""
 
     kind: str
-    count: int
+    missed: int
     since: datetime
 
 
@@ -113,7 +113,7 @@ def note(
         return False
     with transaction.atomic():
         for one in counted:
-            facts = {"kind": one.kind, "count": one.count, "since": one.since, "until": now}
+            facts = {"kind": one.kind, "count": one.missed, "since": one.since, "until": now}
             record("attempts.counted", actor="clock", about=HOUSE, data=facts)
         if first:
             facts = {"kind": kind, "most": limiter._most, "since": now}
