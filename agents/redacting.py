@@ -15,11 +15,20 @@ from audit import signals
 from audit.errors import Conflict
 from audit.signals import Redaction
 
-from .models import Action, Run, Trip
+from .models import Action, AgentVersion, Limit, Price, Run, Trip
 from .models.aap import AAPRequest, AAPStatus
 from .models.run import Checkpoint, Directive
 
 GONE: dict[str, Any] = {"erased": True}
+SIGNED = (
+    (Action, "decided_by"),
+    (AgentVersion, "deployed_by"),
+    (Directive, "by"),
+    (Limit, "changed_by"),
+    (Price, "by"),
+    (Trip, "by"),
+)
+"""Columns that keep, readably, who it was."""
 UNDER_WAY = ("allowed", "held", "approved", "executing")
 
 
@@ -43,6 +52,7 @@ def let_go(redaction: Redaction, **_: Any) -> dict[str, int]:
         if behalf is not None:
             Action.objects.filter(behalf).update(on_behalf_of="")
             Run.objects.filter(behalf).update(on_behalf_of="")
+            redaction.rename(*SIGNED)
     return counts
 
 

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.dispatch import receiver
 
 from . import signals
-from .models import Delivery, DeliveryState
+from .models import Delivery, DeliveryState, Endpoint
 from .signals import Redaction
 
 ERASED = '{"erased":true}'
@@ -28,4 +28,5 @@ def let_go_of_messages(redaction: Redaction, **_: Any) -> dict[str, int]:
     if redaction.really:
         of_entries.update(body="", last_answer="")
         direct.update(body=ERASED, last_answer="")
+        redaction.rename((Endpoint, "owner"))
     return {"message": found}

@@ -6,10 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from django.db.models import Model
 from django.dispatch import Signal
 
 if TYPE_CHECKING:
     from people.models import Person
+
+
+FORMER = "former-"
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,18 @@ class Redaction:
     """Entries."""
     person: Person | None = None
     really: bool = False
+
+    @property
+    def alias(self) -> str:
+        """What a person who is erased is called from then on."""
+        return f"{FORMER}{self.person.pk.hex[-12:]}" if self.person else ""
+
+    def rename(self, *columns: tuple[type[Model], str]) -> None:
+        """Put the alias where a column keeps, readably, who it was (`person:ada`)."""
+        if self.really and self.person:
+            for model, column in columns:
+                theirs = model._default_manager.filter(**{column: f"person:{self.person.name}"})
+                theirs.update(**{column: f"person:{self.alias}"})
 
     def of(self, noun: str) -> list[str]:
         """The ids among the subjects of one noun (`agents.action`)."""

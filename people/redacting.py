@@ -8,11 +8,9 @@ from django.dispatch import receiver
 
 from audit import signals
 from audit.errors import Conflict
-from audit.signals import Redaction
+from audit.signals import FORMER, Redaction
 
 from .models import Person
-
-FORMER = "former-"
 
 
 @receiver(signals.redacting)
@@ -24,7 +22,5 @@ def forget_account(redaction: Redaction, **_: Any) -> dict[str, int]:
     if redaction.really:
         if person.is_active:
             raise Conflict(f"{person.name} can still sign in: switch the account off first.")
-        Person.objects.filter(pk=person.pk).update(
-            name=f"{FORMER}{person.pk.hex[-12:]}", email="", time_zone="UTC"
-        )
+        Person.objects.filter(pk=person.pk).update(name=redaction.alias, email="", time_zone="UTC")
     return {"account": 1}

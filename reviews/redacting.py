@@ -12,11 +12,20 @@ from audit.errors import Conflict
 from audit.signals import Redaction
 
 from . import cases
-from .models import Alert, Hold, HoldState, Notification
+from .models import Alert, Channel, Hold, HoldState, Notification, Silence
 from .models.alert import Occurrence
 from .models.vote import Comment, Vote
 
 ERASED = "Erased"
+SIGNED = (
+    (Alert, "acknowledged_by"),
+    (Alert, "resolved_by"),
+    (Channel, "created_by"),
+    (Hold, "decided_by"),
+    (Silence, "by"),
+    (Silence, "ended_by"),
+)
+"""Columns that keep, readably, who it was."""
 
 
 @receiver(signals.redacting)
@@ -47,6 +56,7 @@ def let_go(redaction: Redaction, **_: Any) -> dict[str, int]:
         notices.update(title="", text="", last_answer="")
         happened.update(title=ERASED)
         alerts.update(title=ERASED, text="")
+        redaction.rename(*SIGNED)
         comments.update(text=ERASED)
         notes.update(note="")
         Hold.objects.filter(pk__in=ids).update(

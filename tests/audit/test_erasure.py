@@ -212,6 +212,8 @@ def test_a_person_is_erased_once_their_account_is_off(
     ada.refresh_from_db()
     assert ada.name.startswith("former-")
     assert ada.email == ""
+    assert "person:ada" not in everything_kept()
+    assert '"ada"' not in everything_kept()
     mine = Entry.objects.filter(actor=ada.record_name)
     assert mine.exists()
     assert all(entry.is_erased for entry in mine)
