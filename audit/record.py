@@ -38,6 +38,9 @@ insert into audit_pending (id) select id from given
 """
 
 
+_PERSON = len("person:00000000-0000-0000-0000-000000000000")
+
+
 class Signature(str):
     """`person:ada`, readable where it is kept as text; the record, which cannot forget, knows them by their id.
 
@@ -128,8 +131,13 @@ def record_all(notes: Iterable[Note]) -> None:
 
 
 def name_of(actor: Recordable | str) -> str:
-    """As the record names them."""
-    return getattr(actor, "record_name", "") or str(actor)
+    """As the record names them. Raises ValueError for a person's name: what is hashed cannot be erased."""
+    name = getattr(actor, "record_name", "") or str(actor)
+    if name.startswith("person:") and len(name) != _PERSON:
+        raise ValueError(
+            "The record names people by their id: pass the person, or their signature."
+        )
+    return name
 
 
 def signature_of(by: Recordable | str) -> str:

@@ -55,8 +55,8 @@ begin
     end if;
     insert into audit_payload (id, at, body)
     select l.id, l.at, (jsonb_build_object('summary', l.summary, 'data', l.data
-               || case when a.known like '%:00000000-%' then jsonb_build_object('actor_name', l.actor) else '{}' end
-               || case when s.known like '%:00000000-%' then jsonb_build_object('about_name', l.about) else '{}' end)
+               || case when a.known = 'person:00000000-0000-0000-0000-000000000000' then jsonb_build_object('actor_name', l.actor) else '{}' end
+               || case when s.known = 'person:00000000-0000-0000-0000-000000000000' then jsonb_build_object('about_name', l.about) else '{}' end)
            )::text
       from audit_line l left join audit_named a on a.name = l.actor left join audit_named s on s.name = l.about;
     update audit_line l set actor = n.known from audit_named n where n.name = l.actor;

@@ -7,6 +7,7 @@ from django.db import DatabaseError, connection, transaction
 
 from agents.models import Agent
 from audit.models import Entry
+from audit.record import record
 from people.models import Person
 
 
@@ -51,3 +52,18 @@ def test_entries_are_seen_by_their_teams(
     assert seen(ada) > 0
     assert seen(iris) == seen(ada)
     assert seen(eve) == 0
+
+
+def test_people_stand_in_it_by_id(scout: Agent, ada: Person) -> None:
+    record("agent.resumed", actor=ada.signature, about=scout)
+
+    assert str(ada.signature) == "person:ada"
+    assert Entry.objects.latest("pk").actor == f"person:{ada.pk}"
+    with pytest.raises(ValueError, match="by their id"):
+        record("agent.resumed", actor="person:ada", about=scout)
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800"])
+def test_what_could_not_be_read_again_is_not_written(scout: Agent, text: str) -> None:
+    with pytest.raises((DatabaseError, ValueError)), transaction.atomic():
+        record("agent.resumed", actor="clock", about=scout, summary=text)

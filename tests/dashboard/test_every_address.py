@@ -240,7 +240,7 @@ def stopped_together(team: Team) -> UUID:
     agents.create("stopped", team=team, by="test")
     other = Agent.objects.get(name="stopped")
     (trip,) = stopping.stop_all(
-        [other], group=uuid4(), at=timezone.now(), reason="x", by="person:otto"
+        [other], group=uuid4(), at=timezone.now(), reason="x", by="command"
     )
     assert trip.group is not None
     return trip.group
