@@ -49,6 +49,9 @@ class Erasure:
 
     line: Line
     reason: str
+    """Where the sentence does not say it already."""
+    is_open: bool
+    """Whether this person may read the entry that tells of it."""
 
 
 def one(pk: int, person: Person) -> Entry:
@@ -146,4 +149,7 @@ def _erasure(entry: Entry, person: Person) -> Erasure | None:
     if found is None:
         return None
     (line,) = told([found], person)
-    return Erasure(line, str(found.data.get("reason") or found.summary))
+    reason = str(found.data.get("reason") or found.summary)
+    said = "".join(part.text for part in line.sentence)
+    is_open = readable_by(person).filter(pk=found.pk).exists()
+    return Erasure(line, "" if reason in said else reason, is_open)

@@ -33,7 +33,7 @@ def act(scout: Agent) -> Callable[[str], Entry]:
 
     def acting(what: str) -> Entry:
         entry = Entry.objects.create(
-            kind="run.directed", actor="clock", about=scout.record_name, summary=what,
+            kind="budget.set", actor="clock", about=scout.record_name, summary=what,
             team=str(scout.team_id), agent=str(scout.pk),
         )  # fmt: skip
         settled()
