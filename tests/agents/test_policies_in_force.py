@@ -8,13 +8,12 @@ import threading
 from types import SimpleNamespace as Row
 from uuid import UUID
 
-import psycopg
 import pytest
 from django.db import connection
-from psycopg.rows import namedtuple_row
 
 from agents import policies
 from agents.hot.actions import policies_of
+from agents.hot.pipeline import HotConnection, Pipeline
 from agents.models import Agent
 from audit.ids import new_id
 
@@ -71,10 +70,10 @@ async def test_compiling_waits_for_no_thread_that_may_wait_for_the_agent(
     given = connection.get_connection_params()
     wanted = {name: given[name] for name in ("host", "port", "dbname", "user") if given.get(name)}
 
-    conn = await psycopg.AsyncConnection.connect(**wanted, row_factory=namedtuple_row)
+    conn = await HotConnection.connect(**wanted, autocommit=True)
     try:
-        async with asyncio.timeout(20):
-            known, _ = await policies_of(conn, row)
+        async with asyncio.timeout(20), Pipeline(conn) as pipeline:
+            known, _ = await policies_of(pipeline, row)
     finally:
         door.set()
         await asyncio.gather(*busy)
