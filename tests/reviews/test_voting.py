@@ -48,7 +48,7 @@ def test_two_must_say_yes(rule: Rule, held: Held, ada: Person, otto: Person) -> 
     action = Action.objects.get()
     assert (action.state, action.message) == ("approved", "ada: Fine.\notto: Fine by me.")
     assert list(Entry.objects.filter(kind="hold.voted").values_list("actor", flat=True)) == [
-        "person:ada"
+        ada.record_name
     ]
 
 
