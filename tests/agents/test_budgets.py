@@ -62,8 +62,8 @@ class TestPeople:
 
         assert (changed.limit, changed.scope, changed.period) == (Decimal(20), "team", "day")
         first, second = Entry.objects.filter(kind="budget.set").order_by("id")
-        assert first.data == {"before": None, "after": written().as_dict()}
-        assert second.data == {"before": written().as_dict(), "after": written("$20").as_dict()}
+        assert first.data == {"after": written().as_dict()}
+        assert second.data == {"before": {"limit": "$10"}, "after": {"limit": "$20"}}
         assert second.summary == "Day: $20.00 a day for the team together"
 
     def test_the_same_again_writes_nothing(self, day: Budget, support: Team, ada: Person) -> None:
@@ -355,7 +355,7 @@ def test_a_voided_cost_leaves_every_sum(door: Door, ada: Person, day: Budget) ->
     assert {bucket.cost_usd for bucket in Bucket.objects.all()} == {Decimal(0)}
     (entry,) = Entry.objects.filter(kind="action.voided")
     assert entry.summary == "$9.50 does not count: The provider credited it."
-    assert Decimal(entry.data["before"]) == Decimal("9.5")
+    assert Decimal(entry.data["before"]["cost_usd"]) == Decimal("9.5")
     with pytest.raises(Conflict, match="voided already"):
         correcting.void(action, by=ada, reason="again")
 

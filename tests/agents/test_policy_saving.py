@@ -48,7 +48,11 @@ def test_a_saved_version_is_in_force_and_says_who_and_why(policy: Policy, ada: P
     assert policy.current == version
     assert (version.number, version.author, version.why) == (2, "person:ada", "Money.")
     entry = Entry.objects.filter(kind="policy.saved").latest("id")
-    assert (entry.summary, entry.data["before"], entry.data["version"]) == ("Money.", 1, 2)
+    assert (entry.summary, entry.data["before"]["version"], entry.data["version"]) == (
+        "Money.",
+        1,
+        2,
+    )
     assert entry.data["changes"]["tools_removed"] == ["mail.read", "model"]
     kinds = [(rule["kind"], rule["name"]) for rule in entry.data["changes"]["rules"]]
     assert kinds == [("added", "Large refunds"), ("removed", "refund.issue needs a person")]
