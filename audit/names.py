@@ -24,3 +24,9 @@ def names_of(record_names: Iterable[str]) -> dict[str, str]:
         for noun, keys in by_noun.items()
         for key, name in tellers[noun](sorted(keys)).items()
     }
+
+
+def signed(record_name: str) -> str:
+    """`person:ada` for `person:…`, as other columns keep who it was; who is unknown stays as they are."""
+    name = names_of([record_name]).get(record_name)
+    return f"{record_name.partition(':')[0]}:{name}" if name else record_name

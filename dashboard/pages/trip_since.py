@@ -11,6 +11,7 @@ from agents.models import Action, ActionState, Directive, Run, Trip
 from agents.models.run import DirectiveKind
 from audit.ids import first_id
 from audit.models import Entry
+from audit.names import signed
 
 from .measures import against
 from .timeline import Line, lines, readable
@@ -168,7 +169,7 @@ def verdict(trip: Trip) -> Verdict | None:
         return None
     entry = Entry.objects.about(trip.record_name).filter(kind="trip.judged").order_by("-id").first()
     if entry is not None:
-        return Verdict(trip.was_true, entry.actor, entry.at)
+        return Verdict(trip.was_true, signed(entry.actor), entry.at)
     hold = getattr(trip, "hold", None)
     if hold is None:
         return Verdict(trip.was_true, "", None)

@@ -9,6 +9,7 @@ from typing import Any
 from agents.models import Action
 from agents.models.action import Decision
 from audit.models import Entry
+from audit.names import signed
 from reviews.models import Hold
 
 from .arguments import Change, changes
@@ -38,7 +39,7 @@ def edits(hold: Hold) -> list[Edit]:
 def _edit(entry: Entry) -> Edit:
     data = entry.data
     return Edit(
-        by=entry.actor,
+        by=signed(entry.actor),
         at=entry.at,
         note=entry.summary,
         revision=int(data.get("revision", 0)),

@@ -455,8 +455,8 @@ def test_one_question_after_the_answer_and_it_can_be_answered_otherwise_later(
     assert trip.was_true is False
     said = Entry.objects.filter(kind="trip.judged").order_by("id")
     assert [(one.actor, one.data["was_true"]) for one in said] == [
-        ("person:ada", True),
-        ("person:otto", False),
+        (ada.record_name, True),
+        (otto.record_name, False),
     ]
 
 
