@@ -19,7 +19,8 @@ from django.utils import timezone
 
 from audit.bell import ring
 from audit.errors import Conflict, Refused
-from audit.record import record
+from audit.record import Recordable, record
+from people.models import Person
 
 from .. import signals
 from ..aap import notices
@@ -147,7 +148,15 @@ def admitted(request: AAPRequest, action_id: str) -> None:
         request.save(update_fields=["action"])
     else:
         note = action.message or action.state_reason
-        resolve(request, AAPStatus.DENIED, by=action.decided_by or "policy", note=note)
+        resolve(request, AAPStatus.DENIED, by=decider(action), note=note)
+
+
+def decider(action: Action) -> Recordable | str:
+    """Who decided it, as far as that is still known: a row keeps the name, the record wants the person."""
+    name = action.decided_by.removeprefix("person:")
+    if name == action.decided_by:
+        return action.decided_by or "policy"
+    return Person.objects.filter(name=name).first() or "policy"
 
 
 def approved_edit(request: AAPRequest, run: Run) -> Action | None:
@@ -176,7 +185,7 @@ def take_over(request: AAPRequest, action: Action) -> None:
     resolve(
         request,
         AAPStatus.APPROVED,
-        by=action.decided_by,
+        by=decider(action),
         note=action.message,
         expires_at=action.expires_at,
     )
@@ -232,7 +241,7 @@ def resolve(
     request: AAPRequest,
     status: AAPStatus,
     *,
-    by: str,
+    by: Recordable | str,
     note: str = "",
     expires_at: datetime | None = None,
     tell: bool = True,
