@@ -6,6 +6,7 @@ import json
 import shutil
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -238,8 +239,20 @@ def test_lines_that_are_no_lines_are_told_not_believed(line: str, log: Log, tmp_
     assert any("line 4" in problem.text for problem in report.problems)
 
 
+ENDLESS = '{"data":{"a":' + "9" * 5_000
+
+
 @pytest.mark.parametrize(
-    "body", ['{"data":{"a":1,"a":2},"summary":""}', '{"data":{"a":NaN},"summary":""}', "[]", "x"]
+    "body",
+    [
+        '{"data":{"a":1,"a":2},"summary":""}',
+        '{"data":{"a":NaN},"summary":""}',
+        "[]",
+        "x",
+        ENDLESS,
+        f'{ENDLESS},"b":{"[" * 200_000}',
+    ],
+    ids=["twice", "NaN", "list", "no JSON", "torn", "deep"],
 )
 def test_contents_that_can_be_read_in_two_ways_are_told(body: str, tmp_path: Path) -> None:
     from hashlib import sha256
@@ -398,6 +411,28 @@ def test_a_key_that_nobody_handed_over_to_is_told(tmp_path: Path) -> None:
     log.keys[1]["rotation"] = forged
     bundle = log.write(tmp_path / "b", log.files(range(4)))
     assert "rotation" in kinds(verify_bundle(bundle, keys=[first]))
+
+
+@pytest.mark.parametrize("handed_over", [False, True])
+def test_a_stranger_who_lists_a_key_of_theirs_cannot_sign_the_manifest(
+    handed_over: bool, log: Log, tmp_path: Path
+) -> None:
+    stranger, text = Signer(9), log.checkpoint().rpartition("\n\n")[0] + "\n"
+    keys = [{"vkey": stranger.vkey, "from_size": 0, "rotation": None}]
+    if handed_over:
+        said = stranger.note(f"watchfloor-key-rotation/1\n{ORIGIN}\n{log.key.vkey}\n")
+        keys.append({"vkey": log.key.vkey, "from_size": SIZE, "rotation": said})
+    files = {name: raw for name, raw in log.files(CHOSEN).items() if "tlog-proof" not in name}
+    files["keys.json"] = json.dumps(keys).encode()
+    files["people.json"] = json.dumps({"018f": "somebody else"}).encode()
+    files["checkpoint"] = log.key.note(text, stranger).encode()
+    forged = copy(log)
+    forged.key = stranger
+
+    report = looked_at(forged.write(tmp_path / "b", files, made_by="the court"), log)
+
+    assert kinds(report) == {"manifest not vouched"}
+    assert report.as_text().startswith("NOT proved")
 
 
 def test_a_retired_key_signs_no_longer(tmp_path: Path) -> None:

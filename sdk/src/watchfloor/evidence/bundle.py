@@ -140,7 +140,7 @@ class Verification:
                 f"the checkpoint is of {found.size:,} entries, the manifest says {manifest.size:,}",
             )
         self.signed_by = ring.signers(found.note, found.size, "the checkpoint", self.problems)
-        if self.signed_by and not any(key in ring.trusted for key in self.signed_by):
+        if self.signed_by and not ring.vouches(self.signed_by):
             self.problems.add(
                 "nobody vouched",
                 "signed by a key nobody vouched for: compare "
@@ -156,7 +156,13 @@ class Verification:
         if note.text != f"{FORMAT}\n{manifest.origin}\n{fingerprint}\n":
             self.problems.add("manifest", "manifest.json is not the one that manifest.sig signs")
             return
-        ring.signers(note, manifest.size, "the manifest", self.problems)
+        signers = ring.signers(note, manifest.size, "the manifest", self.problems)
+        if signers and ring.vouches(self.signed_by) and not ring.vouches(signers):
+            self.problems.add(
+                "manifest not vouched",
+                f"the manifest is signed by {signers[-1].vkey}, which nobody vouched for: not by "
+                "who signed the checkpoint",
+            )
 
     def _multi(self, manifest: Manifest) -> Multi | None:
         multi: Multi | None = self._read("proof.json", manifest, parse_multi)

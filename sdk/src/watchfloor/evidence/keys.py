@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,10 @@ class Ring:
                 )
             elif before.key in self.trusted and one.key not in self.trusted:
                 self.trusted.append(one.key)
+
+    def vouches(self, signers: Iterable[Key]) -> bool:
+        """Whether one of them may be relied on. A bundle may list keys of anybody's: that they are listed says nothing."""
+        return any(key in self.trusted for key in signers)
 
     def in_force(self, size: int) -> Key | None:
         """The key that signs a log of this size: each signs what is larger than the log was when it came."""

@@ -29,20 +29,29 @@ def loads_line(text: str, *, long_numbers: bool = False) -> Any:
     """A value with nothing before or behind it, not even space. Python reads numbers of 4,300 digits at most:
     longer ones are refused, or left as the text they are."""
     try:
-        found, end = _DECODER.raw_decode(text)
+        found, end = _decoded(text, long_numbers)
     except Malformed:
         raise
     except json.JSONDecodeError as problem:
         raise Malformed(f"it is no JSON ({problem.msg})") from None
     except ValueError:
-        if not long_numbers:
-            raise Malformed("a number in it is too long") from None
-        found, end = _LONG.raw_decode(text)
+        raise Malformed("a number in it is too long") from None
     except RecursionError:
         raise Malformed("it is nested too deeply") from None
     if end != len(text):
         raise Malformed("something follows after its end")
     return found
+
+
+def _decoded(text: str, long_numbers: bool) -> tuple[Any, int]:
+    try:
+        return _DECODER.raw_decode(text)
+    except (Malformed, json.JSONDecodeError):
+        raise
+    except ValueError:
+        if not long_numbers:
+            raise
+    return _LONG.raw_decode(text)
 
 
 def loads_bytes(raw: bytes) -> Any:

@@ -31,7 +31,7 @@ def report(
         "size": manifest.size,
         "root": b64encode(checkpoint.root).decode() if checkpoint else "",
         "signed_by": signers,
-        "vouched": any(key in ring.trusted for key in found.signed_by),
+        "vouched": ring.vouches(found.signed_by),
         "continues": [older.size for older in found.continued],
     }
     return Report("bundle", found.problems.listed(), list(_sentences(found, manifest)), facts)
