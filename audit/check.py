@@ -8,24 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from datetime import UTC
-from typing import Any, NamedTuple
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
-from .models import Checkpoint, Log, LogKey, Tile
+from .gone import Gone, said_gone
+from .log import size as log_size
+from .models import Checkpoint, Leaf, Log, LogKey, Tile
 from .rules import lines, merkle, notes, tiles
 from .rules.lines import Hashed
 from .rules.notes import BadNote, Body, Verifier
 from .rules.tiles import Changed, Edge
 
 AT_ONCE = 10_000
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""Stands for what is no moment of any calendar: nothing was hashed then."""
 ENOUGH = 100
 """So many problems are told; who has these need not know of more."""
 
 LEAVES = """
-select f.index, f.line, f.data, f.hash, l.id, l.at, l.kind, l.version, l.actor, l.about, l.team, l.agent, l.run,
+select f.index, f.line, f.data, f.hash, l.id,
+       case when l.at between '0001-01-02' and '9999-12-30' then l.at end, l.kind, l.version, l.actor, l.about, l.team, l.agent, l.run,
        p.salt, p.body
   from audit_leaf f left join audit_line l on l.id = f.line
   left join audit_payload p on p.id = l.id and p.at = l.at
@@ -44,15 +49,16 @@ select p.id from audit_payload p
  where not exists (select 1 from audit_line l where l.id = p.id and l.at = p.at) order by p.id limit %s
 """
 
-SAID_GONE = """
-select coalesce(array_agg(gone.id) filter (where gone.id is not null), '{}'),
-       coalesce(array_agg(distinct told.month) filter (where told.month is not null), '{}')
-  from (select p.body::jsonb -> 'data' -> 'ids' as ids, p.body::jsonb -> 'data' ->> 'month' as month
-          from audit_line l join audit_payload p on p.id = l.id and p.at = l.at
-         where l.kind in ('record.erased', 'record.expired')) told
-  left join lateral (select jsonb_array_elements_text(told.ids)::bigint as id
-                      where jsonb_typeof(told.ids) = 'array') gone on true
+STRAYS = """
+select q.id from audit_pending q
+ where not exists (select 1 from audit_line l where l.id = q.id)
+    or exists (select 1 from audit_leaf f where f.line = q.id)
+ order by q.id limit %s
 """
+
+STRAY_LEAVES = (
+    "select index, line from audit_leaf where index < 0 or index >= %s order by index limit %s"
+)
 
 
 @dataclass(frozen=True)
@@ -76,16 +82,6 @@ class Row:
     body: str | None
 
 
-class Gone(NamedTuple):
-    """Payloads of which entries say that they were erased or expired."""
-
-    ids: frozenset[int]
-    months: frozenset[str]
-
-    def says(self, line: Hashed) -> bool:
-        return line.id in self.ids or f"{line.at.astimezone(UTC):%Y-%m}" in self.months
-
-
 def check(since: int = 0) -> list[Problem]:
     """What is wrong, of the leaves from index `since` on and of all that is not in the tree. Empty: nothing."""
     found: list[Problem] = []
@@ -101,9 +97,12 @@ def _problems(since: int) -> Iterator[Problem]:
     if log is not None:
         verifiers = yield from _keys(log)
         yield from _tree(log, verifiers, since)
+    elif Leaf.objects.exists() or Checkpoint.objects.exists() or LogKey.objects.exists():
+        yield Problem("log_missing", "The log's name is gone, and with it all that was signed.")
     for kind, statement, says in (
         ("line_forgotten", FORGOTTEN, "has no place in the tree, and waits for none"),
         ("payload_orphaned", ORPHANS, "is a payload without a line"),
+        ("pending_stray", STRAYS, "waits for a place that it has, or has no line"),
     ):
         for (number,) in _rows(statement, [ENOUGH]):
             yield Problem(kind, f"Entry {number} {says}.", line=number)
@@ -129,8 +128,11 @@ def _keys(log: Log) -> Generator[Problem, None, list[tuple[int, Verifier]]]:
 
 
 def _tree(log: Log, verifiers: list[tuple[int, Verifier]], since: int) -> Iterator[Problem]:
-    edge = _edge_at(since)
-    gone = _gone()
+    edge = _edge_at(max(0, min(since, log_size())))
+    since, gone = edge.size, said_gone()
+    for number in gone.unreadable:
+        says = f"Entry {number} says that something was erased or expired, but not what."
+        yield Problem("erasure_unreadable", says, line=number)
     signed = Checkpoint.objects.filter(size__gt=since).order_by("size").iterator(chunk_size=1000)
     checkpoint = next(signed, None)
     while rows := list(_read(edge.size, edge.size + AT_ONCE)):
@@ -151,6 +153,8 @@ def _tree(log: Log, verifiers: list[tuple[int, Verifier]], since: int) -> Iterat
         changed |= edge.append(hashes)
         yield from _compared(changed)
     yield from _end(edge, checkpoint)
+    for index, line in _rows(STRAY_LEAVES, [edge.size, ENOUGH]):
+        yield Problem("leaf_stray", f"Leaf {index} stands outside of the tree.", index, line)
 
 
 def _leaf(row: Row, gone: Gone) -> Iterator[Problem]:
@@ -164,7 +168,10 @@ def _leaf(row: Row, gone: Gone) -> Iterator[Problem]:
     if lines.canonical(row.columns, committed) != row.data:
         yield Problem("line_changed", f"Entry {line} is not what was hashed.", index, line)
     if row.salt is None or row.body is None:
-        if committed and not gone.says(row.columns):
+        if not committed:
+            says = f"The payload of entry {line} was gone before it was committed to."
+            yield Problem("payload_missing", says, index, line)
+        elif not gone.says(row.columns):
             says = f"The payload of entry {line} is gone, and no entry says that it was erased."
             yield Problem("payload_missing", says, index, line)
     elif lines.commitment(row.salt, row.body) != committed:
@@ -232,7 +239,7 @@ def _read(first: int, end: int) -> Iterator[Row]:
         columns = (
             None
             if number is None
-            else Hashed(number, at, kind, version, actor, about, team, agent, run)
+            else Hashed(number, at or NEVER, kind, version, actor, about, team, agent, run)
         )
         yield Row(index, line, data, bytes(hashed), columns, salt, body)
 
@@ -244,8 +251,3 @@ def _edge_at(size: int) -> Edge:
         kept = Tile.objects.filter(level=level, index=index).values_list("hashes", flat=True)
         begun[level] = bytes(kept[0])[: width * tiles.HASH] if kept else b""
     return Edge(size, begun)
-
-
-def _gone() -> Gone:
-    ((ids, months),) = _rows(SAID_GONE, [])
-    return Gone(frozenset(ids), frozenset(months))

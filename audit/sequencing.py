@@ -29,7 +29,8 @@ refusals: list[Callable[[int, bytes], str]] = []
 """Who may know better: given our tree's size and root, a sentence why it must not grow, or nothing."""
 
 # `to_json` escapes strings exactly as RFC 8785 wants; `audit.rules.lines` says the same in Python, and
-# `audit.check` compares. A payload that is gone before its line was sequenced leaves an empty commitment.
+# `audit.check` compares. A payload that is gone before its line was sequenced leaves an empty commitment. A line that
+# has its place already, and is noted once more, gets no second one, and does not keep others from theirs.
 LEAVES = """
 with taken as materialized (
     delete from audit_pending p
@@ -44,7 +45,8 @@ written as materialized (
            || '","run":' || to_json(l.run)::text || ',"team":' || to_json(l.team)::text
            || ',"version":' || l.version || '}' as data
       from taken t join audit_line l on l.id = t.id
-      left join audit_payload p on p.id = l.id and p.at = l.at)
+      left join audit_payload p on p.id = l.id and p.at = l.at
+     where not exists (select from audit_leaf f where f.line = l.id))
 insert into audit_leaf (index, line, data, hash)
 select %(size)s::bigint + row_number() over (order by id) - 1, id, data,
        sha256('\\x00'::bytea || convert_to(data, 'UTF8'))
@@ -94,8 +96,9 @@ def _sequence(limit: int) -> int:
         cursor.execute(LEAVES, {"limit": limit, "size": edge.size})
         hashes = [bytes(hashed) for _, hashed in sorted(cursor.fetchall())]
         _keep(edge.append(hashes))
-    note = keys.sign_checkpoint(notes.checkpoint(notes.Body(log.origin, edge.size, edge.root)))
     if hashes:
+        body = notes.Body(log.origin, edge.size, edge.root)
+        note = keys.sign_checkpoint(notes.checkpoint(body))
         Checkpoint.objects.create(size=edge.size, root=edge.root, note=str(note), at=timezone.now())
     return len(hashes)
 

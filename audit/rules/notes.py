@@ -127,7 +127,7 @@ def is_signed_by(note: Note, key: Verifier) -> bool:
             Ed25519PublicKey.from_public_bytes(key.public).verify(
                 signature.bytes, note.text.encode()
             )
-        except InvalidSignature:
+        except (InvalidSignature, ValueError):  # the latter when the key has not the length of one
             raise BadNote(f"The signature of {key.name} is false.") from None
         found = True
     return found
@@ -161,7 +161,7 @@ def parse_checkpoint(text: str) -> Body:
     except (NotBase64, ValueError):
         hashed = b""
     is_number = size.isascii() and size.isdigit() and (size == "0" or size[0] != "0")
-    if not origin or not is_number or len(hashed) != 32:
+    if not origin or not is_number or len(size) > 18 or len(hashed) != 32:
         raise BadNote("A checkpoint says origin, size and root.")
     return Body(origin, int(size), hashed)
 
