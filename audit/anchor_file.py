@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from base64 import b64decode
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import IO
 
 _TAIL = 64 * 1024
-"""Bytes from the end in which the last whole note is found: one is a few hundred."""
+"""Bytes from the end in which the last whole note is looked for first: one is a few hundred."""
 _DASH = "\u2014 "
+_SIZE = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,20 @@ def append(path: Path, note: str) -> None:
 
 
 def last(path: Path) -> Kept | None:
-    """The newest whole note; what a crash left half written is passed over. None without any. Raises OSError."""
+    """The newest whole note; what a crash or somebody else left behind it is passed over. None without any. Raises OSError."""
     try:
         with path.open("rb") as file:
-            start = max(0, file.seek(0, os.SEEK_END) - _TAIL)
-            file.seek(start)
-            text = file.read().decode(errors="replace")
+            size, tail = file.seek(0, os.SEEK_END), _TAIL
+            while (found := _last_of(file, max(0, size - tail))) is None and tail < size:
+                tail *= 16
     except FileNotFoundError:
         return None
-    paragraphs = text.split("\n\n")
+    return found
+
+
+def _last_of(file: IO[bytes], start: int) -> Kept | None:
+    file.seek(start)
+    paragraphs = file.read().decode(errors="replace").split("\n\n")
     if start:
         paragraphs = paragraphs[1:]
     for body, signatures in reversed(list(pairwise(paragraphs))):
@@ -67,7 +75,9 @@ def last(path: Path) -> Kept | None:
 def _read(body: str, signatures: str) -> Kept | None:
     lines = body.split("\n")
     signed = signatures.split("\n")
-    if len(lines) < 3 or not lines[1].isdigit() or not all(s.startswith(_DASH) for s in signed):
+    if len(lines) < 3 or not _SIZE.fullmatch(lines[1]):
+        return None
+    if not all(line.startswith(_DASH) for line in signed):
         return None
     try:
         root = b64decode(lines[2], validate=True)

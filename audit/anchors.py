@@ -218,7 +218,7 @@ def _continues(old: int, old_root: bytes, size: int, root: bytes) -> bool:
         return old_root == root
     try:
         return log.root(old) == old_root
-    except NotFound:
+    except (NotFound, LookupError):  # with tiles that are gone it cannot be shown
         return False
 
 

@@ -122,6 +122,42 @@ def test_a_note_torn_by_a_crash_is_passed_over(file: Path) -> None:
     assert anchor_file.last(file).size == log.size()  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("size", ["²", "٣", "9" * 5_000, "-1"])
+def test_a_note_of_no_size_is_passed_over(file: Path, size: str) -> None:
+    signed(5)
+    publish()
+    whole = anchor_file.last(file)
+    assert whole is not None
+    with file.open("a") as tampered:
+        tampered.write(whole.note.replace("\n5\n", f"\n{size}\n") + "\n")
+
+    assert anchor_file.last(file) == whole
+    assert signed(1) == 6
+
+
+def test_what_is_added_behind_the_last_note_does_not_hide_it(file: Path) -> None:
+    signed(5)
+    publish()
+    whole = anchor_file.last(file)
+    with file.open("a") as tampered:
+        tampered.write("nothing\n\n" * 20_000)
+
+    assert whole is not None
+    assert anchor_file.last(file) == whole
+
+
+def test_tiles_that_are_gone_halt_the_log_where_the_file_asks_for_them(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    signed(257)
+    publish()
+    signed(300)
+    rewritten("update audit_tile set hashes = '' where level = 0 and index = 1")
+
+    assert signed(1) == 557
+    assert "does not continue" in Log.objects.get().halted_reason
+
+
 def test_the_newest_note_of_a_long_file_is_found_at_its_end(file: Path) -> None:
     signed(1)
     note = log.latest().note  # type: ignore[union-attr]
