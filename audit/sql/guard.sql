@@ -26,6 +26,11 @@ create function audit_is_expired(written timestamptz, whose text) returns boolea
                        from audit_retention where team in (whose, '') order by team desc limit 1), false)
 $$;
 
+-- Without these nobody could say what became of the others, also when they are old themselves.
+create function audit_tells_what_went(kind text) returns boolean language sql immutable as $$
+    select kind in ('record.erased', 'record.expired')
+$$;
+
 create function audit_erase(erasure bigint) returns bigint
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -54,7 +59,8 @@ begin
     return gone;
 end $$;
 
--- A whole month goes as a table, when all of it is expired; else those that the entry names.
+-- A whole month goes as a table, when all of it is expired; else those that the entry names. What tells what went
+-- stays in the default part.
 create function audit_expire(expiry bigint) returns bigint
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -74,7 +80,7 @@ begin
         perform set_config('watchfloor.agreed', pg_current_xact_id()::text, true);
         delete from audit_payload p using audit_line l
          where l.id in (select jsonb_array_elements_text(told -> 'ids')::bigint) and p.id = l.id and p.at = l.at
-           and audit_is_expired(l.at, l.team)
+           and audit_is_expired(l.at, l.team) and not audit_tells_what_went(l.kind)
            and not exists (select from audit_held h where h.id = l.id)
            and not exists (select from audit_pending q where q.id = l.id);
         get diagnostics gone = row_count;
@@ -94,12 +100,22 @@ begin
     if stays then
         raise exception 'Not all of that month may go.' using errcode = 'insufficient_privilege';
     end if;
-    execute format('select count(*) from public.%I', named) into gone;
+    execute format('select count(*) from public.%I p join audit_line l on l.id = p.id
+                     where not audit_tells_what_went(l.kind)', named) into gone;
     perform from audit_indexed for update;
     -- Whoever writes an entry would wait behind us: rather try again later than hold up the house.
     perform set_config('lock_timeout', '2s', true);
+    execute format('alter table audit_payload detach partition public.%I', named);
+    execute format('insert into audit_payload select p.* from public.%I p join audit_line l on l.id = p.id
+                     where audit_tells_what_went(l.kind)', named);
     execute format('drop table public.%I', named);
-    execute format('drop table if exists public.%I', 'audit_text_' || to_char(first, 'YYYY_MM'));
+    named := 'audit_text_' || to_char(first, 'YYYY_MM');
+    if to_regclass('public.' || named) is not null then
+        execute format('alter table audit_text detach partition public.%I', named);
+        execute format('insert into audit_text select t.* from public.%I t join audit_line l on l.id = t.line
+                         where audit_tells_what_went(l.kind)', named);
+        execute format('drop table public.%I', named);
+    end if;
     return gone;
 end $$;
 

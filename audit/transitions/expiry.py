@@ -28,7 +28,9 @@ select distinct date_trunc('month', p.at at time zone 'UTC') as month
   from (select to_date(substr(c.relname, 15), 'YYYY_MM')::timestamp at time zone 'UTC' as at
           from pg_inherits i join pg_class c on c.oid = i.inhrelid
          where i.inhparent = 'audit_payload'::regclass and c.relname <> 'audit_payload_default'
-        union all (select at from audit_payload where tableoid = 'audit_payload_default'::regclass order by at limit 1)
+        union all (select p.at from audit_payload p join audit_line l on l.id = p.id
+                    where p.tableoid = 'audit_payload_default'::regclass and not audit_tells_what_went(l.kind)
+                    order by p.at limit 1)
        ) p
  where date_trunc('month', p.at at time zone 'UTC')
        <= date_trunc('month', %(now)s::timestamptz at time zone 'UTC')
@@ -48,9 +50,14 @@ select exists (select from pg_class where relname = %(part)s and relispartition)
 GOING = """
 select l.id from audit_payload p join audit_line l on l.id = p.id and l.at = p.at
  where p.at >= %(low)s and p.at < %(high)s and audit_is_expired(l.at, l.team)
+   and not audit_tells_what_went(l.kind)
    and not exists (select from audit_held h where h.id = l.id)
    and not exists (select from audit_pending q where q.id = l.id)
  order by l.id limit %(most)s
+"""
+COUNT = """
+select count(*) from audit_payload p join audit_line l on l.id = p.id and l.at = p.at
+ where p.at >= %s and p.at < %s and not audit_tells_what_went(l.kind)
 """
 
 
@@ -132,7 +139,7 @@ def _let_go() -> int:
 
 def _count(low: datetime, high: datetime) -> int:
     with connection.cursor() as cursor:
-        cursor.execute("select count(*) from audit_payload where at >= %s and at < %s", [low, high])
+        cursor.execute(COUNT, [low, high])
         return int(cursor.fetchone()[0])
 
 

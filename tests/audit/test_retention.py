@@ -89,6 +89,50 @@ def test_whole_months_go_as_tables_and_every_proof_holds(months: None, root: Per
     assert set(Entry.objects.filter(pk__in=old).values_list("is_erased", flat=True)) == {True}
 
 
+def test_what_tells_that_something_went_stays(months: None, root: Person) -> None:
+    gone, old = write(JANUARY - timedelta(days=3), 2), write(JANUARY)
+    facts = {"actor": "clock", "about": "house", "at": JANUARY}
+    Entry.objects.create(kind="record.erased", data={"ids": gone[:1]}, **facts)
+    Entry.objects.create(kind="record.expired", data={"month": "2026-01", "ids": gone}, **facts)
+    told = list(Line.objects.filter(kind__startswith="record.").values_list("pk", flat=True))
+    sequencing.sequence_all()
+    index_all()
+    with connection.cursor() as cursor:
+        cursor.execute("set local session_replication_role = replica")
+        cursor.execute("delete from audit_payload where id = any(%s)", [gone])
+        cursor.execute("set local session_replication_role = origin")
+    keeping.retain(6, by=root)
+    sequencing.sequence_all()
+
+    assert expiry.expire(NOW) == len(old)
+    assert expiry.expire(NOW) == 0
+
+    sequencing.sequence_all()
+    assert (left(old), left(told)) == (0, 2)
+    assert "audit_payload_2026_01" not in parts()
+    assert check.check() == []
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from audit_text where line = any(%s)", [[*old, *told]])
+        assert cursor.fetchone() == (2,)
+
+
+def test_of_a_month_that_goes_in_part_stays_what_tells_that_something_went(
+    months: None, root: Person
+) -> None:
+    agent = str(uuid4())
+    write(JANUARY, 1, agent=agent)
+    rest = write(JANUARY + timedelta(days=1), 2)
+    told = Entry(kind="record.erased", actor="clock", about="house", at=JANUARY, data={"ids": []})
+    told.save()
+    keeping.retain(6, by=root)
+    keeping.hold(Scope.AGENT, agent, by=root, reason="Court 12/26")
+    sequencing.sequence_all()
+
+    assert expiry.expire(NOW) == len(rest)
+
+    assert Payload.objects.filter(at=JANUARY).count() == 2
+
+
 def test_an_entry_says_which_month_and_how_many(months: None, root: Person) -> None:
     write(JANUARY, 4)
     keeping.retain(6, by=root)
