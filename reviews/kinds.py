@@ -15,7 +15,7 @@ GIVEN = f"{BOUND} votes:int needed:int lapsed:list"
 STOPPED = f"{ON} was_true:bool extra:decimal group:id {CHANGES}"
 
 declare(
-    Kind("hold.opened", _("{title}: a person is asked"), f"kind queue {BOUND}", public=True),
+    Kind("hold.opened", _("A person is asked: {title}"), f"kind queue {BOUND}", public=True),
     Kind("hold.claimed", _("{who} took {title}"), f"{ON} {CHANGES}", public=True),
     Kind("hold.released", _("{who} gave {title} back"), f"{ON} {CHANGES}", public=True),
     Kind(

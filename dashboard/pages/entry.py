@@ -16,10 +16,12 @@ from people.models import Person
 
 from .arguments import Change, changes
 from .record import readable_by
-from .record_lines import Line, names_in, told
+from .record_lines import Line, names_in, names_of, told
 
 TOLD_APART = ("before", "after", "digest", "policy_version", "on_behalf_of", "seat", "via")
 """Fields of an entry's data that have a place of their own on its page."""
+CASES = ("reviews.hold", "agents.action")
+"""Subjects whose whole story is a case."""
 CHANNELS = {
     "page": "a page",
     "api": "a program with a personal token",
@@ -64,9 +66,13 @@ def whole(entry: Entry, person: Person) -> dict[str, Any]:
     (line,) = told([entry], person)
     names = names_in([entry], person)
     erasure = _erasure(entry, person) if entry.is_erased else None
+    noun, _, subject = entry.about.partition(":")
     return {
         "line": line,
         "entry": entry,
+        "case": subject if noun in CASES and line.url else "",
+        "who": kinds.named(entry.actor, names),
+        **_whose(entry, person),
         "changes": changed(entry),
         "data": {key: value for key, value in data.items() if key not in TOLD_APART},
         "bound": data.get("digest", ""),
@@ -99,6 +105,15 @@ def changed(entry: Entry) -> list[Change]:
     if not isinstance(before, dict | None) or not isinstance(after, dict | None):
         return changes({"it": before}, {"it": after})
     return changes(before or {}, after or {})
+
+
+def _whose(entry: Entry, person: Person) -> dict[str, str]:
+    """Names of its team, agent and run, for those who may know them."""
+    ids = {"team": entry.team, "agent": entry.agent, "agents.run": entry.run}
+    names = names_of([f"{noun}:{pk}" for noun, pk in ids.items() if pk], person)
+    return {
+        f"{noun.rpartition('.')[2]}_name": names.get(f"{noun}:{pk}", "") for noun, pk in ids.items()
+    }
 
 
 def _named(value: Any, names: dict[str, str]) -> str:

@@ -72,6 +72,10 @@ def test_an_entry_shows_all_of_itself_and_the_way_to_the_root(held: Held, ada: P
     shown = page(ada, f"/record/{entry.pk}/")
 
     assert "Fine by me" in shown
+    assert f'href="/record/case/{hold.pk}/"' in shown
+    facts = plain(shown.partition('aria-label="Facts"')[2])
+    for name in ("ada", hold.title, hold.team.name, hold.agent.name):
+        assert name in facts
     assert entry.data["digest"] in shown
     assert "Before and after" in shown
     assert f"Leaf <strong>{leaf.index}</strong>" in shown
@@ -182,7 +186,7 @@ def test_a_case_is_told_from_proposal_to_outcome(
     assert bytes(action.approval_digest or b"").hex() in shown
     steps = shown.partition("case-steps")[2]
     assert steps.count('data-proved="yes"') == shown.count('class="entry"')
-    order = ["asked to use", "a person is asked", "said yes", "changed what", "approved", "began"]
+    order = ["asked to use", "A person is asked", "said yes", "changed what", "approved", "began"]
     places = [steps.index(words) for words in order]
     assert places == sorted(places)
 
