@@ -68,6 +68,9 @@ def filters(query: QueryDict, zone: tzinfo) -> Filters:
         except (ValueError, OverflowError):
             moments[name] = None
             problem = f"“{typed[:40]}” is no time: write it as 2026-01-31 or 2026-01-31T13:00."
+    since, until = moments["since"], moments["until"]
+    if since and until and since >= until:
+        problem = "The time ends before it begins: change From or Until."
     typed = _text(query, "text")
     if typed and not words.query(typed):
         problem = "Say at least one word that the entries hold."
@@ -77,8 +80,8 @@ def filters(query: QueryDict, zone: tzinfo) -> Filters:
         about=_text(query, "about"),
         agent=_text(query, "agent"),
         run=_text(query, "run"),
-        since=moments["since"],
-        until=moments["until"],
+        since=since,
+        until=until,
         text=typed,
         problem=problem,
     )

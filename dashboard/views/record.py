@@ -23,25 +23,27 @@ from dashboard.pages import record as pages
 from .asked import Asked
 
 NOUNS = {
-    "hold": "Holds",
-    "action": "Actions",
-    "breaker": "Breakers",
-    "agent": "Agents",
-    "run": "Runs",
-    "key": "Keys",
-    "policy": "Policies",
-    "version": "Versions",
-    "person": "People",
-    "session": "Sign-ins",
-    "group": "Groups",
-    "delegation": "Stand-ins",
+    "actions": "Actions, reported",
+    "attempt": "Refusals",
+    "attempts": "Refusals, counted",
     "calendar": "Working hours",
-    "token": "Personal tokens",
-    "endpoint": "Webhooks",
     "channel": "Alert channels",
-    "route": "Alert routes",
+    "confirmation": "Confirmations that failed",
+    "delegation": "Stand-ins",
+    "endpoint": "Webhooks",
+    "house": "The house",
+    "instance": "Agents, provisioned",
+    "link": "Links for a password",
+    "log": "The log and its keys",
+    "person": "People",
+    "policy": "Policies",
     "record": "The record itself",
-    "log": "The log’s keys",
+    "request": "Requests, deferred",
+    "retention": "Retention",
+    "route": "Alert routes",
+    "settings": "Settings",
+    "sign_in": "Sign-ins",
+    "token": "Personal tokens",
 }
 """What nouns of kinds are called where their own word would not do."""
 COLUMNS = ("id", "at", "kind", "actor", "about", "summary", "agent", "run", "data")
@@ -124,7 +126,7 @@ def _tail(request: Asked, search: pages.Search) -> dict[str, Any]:
 def nouns() -> list[tuple[str, str]]:
     """Kinds to choose from: `hold.` is all of a hold's."""
     known = dict.fromkeys(kind.noun for kind in kinds.every())
-    named = {noun: NOUNS.get(noun, noun.capitalize() + "s") for noun in known}
+    named = {noun: NOUNS.get(noun, noun.replace("_", " ").capitalize() + "s") for noun in known}
     return [(f"{noun}.", word) for noun, word in sorted(named.items(), key=lambda one: one[1])]
 
 
@@ -187,7 +189,7 @@ def _chips(request: Asked, wanted: pages.Filters) -> list[tuple[str, str, str]]:
         "run": ("run", wanted.run),
         "since": ("from", _clock(wanted.since)),
         "until": ("until", _clock(wanted.until)),
-        "text": ("text", wanted.text),
+        "text": ("words", wanted.text),
     }
     chips = []
     for name, (word, value) in named.items():

@@ -16,6 +16,7 @@ from agents.models import Agent, Run
 from audit import sequencing, text
 from audit.models import Entry
 from dashboard.pages import record as pages
+from dashboard.views.record import nouns
 from people.models import Membership, Person, Role, Team
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +60,13 @@ def test_no_room_is_offered_that_is_not_theirs(bob: Person, iris: Person) -> Non
 @pytest.mark.parametrize("noun", ["policy.", "endpoint.", "provisioner."])
 def test_every_kind_can_be_asked_for_by_name(scout: Agent, iris: Person, noun: str) -> None:
     assert f'value="{noun}"' in sign_in(iris).get("/record/").content.decode()
+
+
+def test_every_kind_is_called_by_words(scout: Agent, iris: Person) -> None:
+    words = [word for _, word in nouns()]
+
+    assert len(set(words)) == len(words)
+    assert not [word for word in words if "_" in word or word.endswith("ss")]
 
 
 def test_one_reads_only_of_teams_in_which_ones_role_reads(
@@ -131,6 +139,7 @@ def test_times_are_those_of_the_readers_zone(scout: Agent, ada: Person) -> None:
     [
         ("since=yesterday", "is no time"),
         ("until=9999-12-31", "is no time"),
+        ("since=2026-11-21T10:00&until=2026-11-21T09:00", "ends before it begins"),
         ("text=-otto", "at least one word"),
         ("text=%27%27%27", "at least one word"),
     ],
