@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import F
 from django.http import Http404, QueryDict
 
 from agents.models import Action, Agent, Run
@@ -108,7 +109,7 @@ def _uuid(text: str) -> UUID:
 
 def legal_holds(person: Person) -> list[LegalHold]:
     """Those that stand first; of teams, only those this person may keep."""
-    found = LegalHold.objects.order_by("ended_at", "-id")[:200]
+    found = LegalHold.objects.order_by(F("ended_at").desc(nulls_first=True), "-id")[:200]
     house = person.may(Permission.LEGAL_HOLD, None)
     seen = [one for one in found if house or _mine(one, person)]
     known = names.names_of(one.subject for one in seen if one.scope == Scope.PERSON)

@@ -91,7 +91,11 @@ def legal_holds(request: Asked) -> HttpResponse:
 
 def _holds_page(request: Asked, status: int = 200, **more: Any) -> HttpResponse:
     found = pages.legal_holds(request.user)
-    context = {"holds": found, "scopes": Scope.choices}
+    context = {
+        "holds": found,
+        "standing": sum(one.stands for one in found),
+        "scopes": Scope.choices,
+    }
     return render(request, "legal_holds.html", context | more, status=status)
 
 

@@ -88,6 +88,19 @@ def test_a_legal_hold_is_placed_shown_and_ended(desk: Client, ada: Person) -> No
     assert not placed.stands
 
 
+def test_legal_holds_that_stand_come_before_those_that_ended(desk: Client, ada: Person) -> None:
+    for scope, court in (("person", "Court 1/26"), ("everything", "Court 2/26")):
+        form = {"scope": scope, "subject": "ada", "reason": court}
+        assert desk.post("/settings/legal-holds/", form).status_code == 302
+    newest = LegalHold.objects.order_by("-pk")[0]
+    desk.post(f"/settings/legal-holds/{newest.pk}/end/", {"reason": "Settled"})
+
+    page = desk.get("/settings/legal-holds/").content.decode()
+
+    assert page.index("Court 1/26") < page.index("Court 2/26")
+    assert '<span class="count">1</span>' in page
+
+
 @pytest.mark.parametrize("scope", ["case", "run", "agent", "person", "team", "", "x"])
 def test_what_must_be_kept_must_be_known(desk: Client, scope: str) -> None:
     answer = desk.post(
