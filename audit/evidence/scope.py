@@ -20,6 +20,11 @@ SLACK = timedelta(hours=1)
 DATED = """
 select f.index, l.at from audit_leaf f join audit_line l on l.id = f.line where f.index >= %s order by f.index limit 1
 """
+OUTERMOST = """
+select min(f.index), max(f.index) + 1 from audit_line l join audit_leaf f on f.line = l.id
+ where l.at >= %s and l.at < %s and f.index < %s
+"""
+"""Halving alone would be led astray by one line that is dated otherwise than those around it."""
 COUNT = """
 select count(*) from audit_leaf f join audit_line l on l.id = f.line where {where}
 """
@@ -103,7 +108,11 @@ class Scope:
         """Between which places its lines can only be."""
         if self.since is None or self.until is None or size <= READ_WHOLE:
             return 0, size
-        return _place(self.since - SLACK, size), _place(self.until + SLACK, size)
+        with connection.cursor() as cursor:
+            cursor.execute(OUTERMOST, [self.since, self.until, size])
+            first, end = cursor.fetchone()
+        low, high = _place(self.since - SLACK, size), _place(self.until + SLACK, size)
+        return (low, high) if first is None else (min(low, first), max(high, end))
 
     def count(self, size: int) -> int:
         """How many entries that is, in a tree of `size`."""

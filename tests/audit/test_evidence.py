@@ -89,6 +89,27 @@ def test_in_a_large_log_a_period_is_found_by_halving(
     assert story.looked_at(story.exported(tmp_path, later)).facts["count"] == count
 
 
+@pytest.mark.parametrize("days", [-900, 900])
+def test_an_entry_of_another_time_hides_none_of_a_period(
+    monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    begin = datetime.now(UTC)
+    story.tell(only="run.")
+    facts = {"kind": "endpoint.resent", "actor": "clock", "about": "nothing"}
+    Entry.objects.bulk_create(
+        Entry(at=begin + timedelta(days=days), summary="elsewhen", **facts) for _ in range(60)
+    )
+    story.tell(only="run.")
+    sequencing.sequence_all()
+    monkeypatch.setattr(scope, "SLACK", timedelta(0))
+    period = Scope.of_period(begin, begin + timedelta(days=1))
+    size = log.size()
+    whole = period.count(size)
+    monkeypatch.setattr(scope, "READ_WHOLE", 0)
+
+    assert period.count(size) == whole
+
+
 def test_a_case_has_a_proof_of_each_entry(tmp_path: Path) -> None:
     story.tell()
     lines = list(Leaf.objects.filter(index__in=[3, 4, 17]).values_list("line", flat=True))
