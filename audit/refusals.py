@@ -48,6 +48,8 @@ class Counted(NamedTuple):
 class Window:
     since: datetime
     count: int = 0
+    missed: int = 0
+    """Of all places together: how many were not written."""
 
 
 class Limiter:
@@ -69,7 +71,10 @@ class Limiter:
             if every is not own:
                 every.count += 1
             fits = own.count <= self._most and every.count <= self._together
-            first = own.count == self._most + 1 or every.count == self._together + 1
+            every.missed += not fits
+            first = every.count == self._together + 1 or (
+                own.count == self._most + 1 and every.count <= self._together
+            )
             return fits, first, over
 
     def _window(self, kind: str, place: str, now: datetime) -> Window:
@@ -78,7 +83,7 @@ class Limiter:
         return self._windows.setdefault((kind, place), Window(now))
 
     def _over(self, now: datetime) -> list[Counted]:
-        """Forget windows that have passed. Those of all places together repeat what single ones say."""
+        """Forget windows that have passed. Places are not told apart: a flood from many would be as many entries."""
         if now - self._purged < WITHIN / 60:
             return []
         self._purged = now
@@ -86,8 +91,8 @@ class Limiter:
         found = []
         for kind, place in gone:
             window = self._windows.pop((kind, place))
-            if place and window.count > self._most:
-                found.append(Counted(kind, window.count - self._most, window.since))
+            if not place and window.missed:
+                found.append(Counted(kind, window.missed, window.since))
         return found
 
     def forget(self) -> None:

@@ -224,6 +224,16 @@ def test_all_places_together_get_so_many() -> None:
     assert taken.count(True) == 5
 
 
+def test_a_flood_from_many_places_is_counted_to_the_last_and_tells_it_once() -> None:
+    limiter = Limiter(most=3, together=5)
+
+    taken = [limiter.take("key.refused", f"10.0.0.{n % 50}", NOW) for n in range(500)]
+    later = limiter.take("key.refused", "10.0.0.1", NOW + timedelta(seconds=61))
+
+    assert [first for _, first, _ in taken].count(True) == 1
+    assert later[2] == [("key.refused", 495, NOW)]
+
+
 def test_a_flood_leaves_a_few_lines(db: None, client: Client) -> None:
     for _ in range(40):
         client.get("/api/v1/holds", headers={"authorization": "Bearer wfp_guessed"})
