@@ -19,6 +19,7 @@ from sdk.tests.evidence_maker import Log, Signer
 from watchfloor import cli
 from watchfloor.evidence import Unusable, lines, merkle, notes, store, verify_bundle
 from watchfloor.evidence.problems import Report
+from watchfloor.evidence.reading import shown
 
 # -- known answers ----------------------------------------------------------------------------------
 
@@ -413,3 +414,10 @@ def test_the_quick_look_at_a_line_sees_what_the_slow_one_does(
             quick = lines._facts(leaf, leaf.encode())
             assert quick == (slow["id"], slow["at"], slow["payload"])
             assert rfc8785.dumps(slow) == leaf.encode()
+
+
+@pytest.mark.parametrize(
+    "hidden", "\u202e\u200b\u3164\u115f\ufe01\U000e0100\U000e0041\x1b\x85\u2028"
+)
+def test_what_one_would_not_see_is_spelt_out_on_the_page(hidden: str) -> None:
+    assert shown(f"a{hidden}<b>") == f"a⟦U+{ord(hidden):04X}⟧&lt;b&gt;"

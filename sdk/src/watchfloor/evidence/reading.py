@@ -16,6 +16,8 @@ from .strict import loads_bytes, loads_line
 
 MOST_MANIFEST, MOST_PEOPLE = 8 << 20, 64 << 20
 HIDING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+LETTERLESS = {"\u115f", "\u1160", "\u3164", "\uffa0", "\u2800", "\u034f"}
+"""Letters and marks for which nothing is drawn."""
 HEAD = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>Entries that were proved</title><style>body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;
@@ -61,9 +63,16 @@ def _told(entry: dict[str, Any], people: dict[str, str]) -> str:
 
 def shown(text: str) -> str:
     """Escaped, and what one would not see spelt out."""
-    return escape(
-        "".join(
-            f"⟦U+{ord(c):04X}⟧" if unicodedata.category(c) in HIDING and c not in "\n\t" else c
-            for c in text
-        )
+    return escape("".join(f"⟦U+{ord(c):04X}⟧" if _hides(c) else c for c in text))
+
+
+def _hides(character: str) -> bool:
+    if character in "\n\t":
+        return False
+    point = ord(character)
+    return (
+        unicodedata.category(character) in HIDING
+        or character in LETTERLESS
+        or 0xFE00 <= point <= 0xFE0E
+        or 0xE0100 <= point <= 0xE01EF
     )
