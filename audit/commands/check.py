@@ -34,7 +34,7 @@ def run(command: BaseCommand, *, since: int, json: bool, **_: Any) -> None:
         many = f"{ENOUGH} or more" if len(problems) == ENOUGH else str(len(problems))
         raise CommandError(f"Problems: {many}.", returncode=1)
     if not json:
-        command.stdout.write(f"Nothing is wrong with {log.size() - since} leaves.")
+        command.stdout.write(f"Nothing is wrong with {max(0, log.size() - max(0, since))} leaves.")
 
 
 def _told(problems: list[Problem]) -> str:
