@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 
 from agents.models import Action
+from agents.redacting import GONE
 from agents.transitions import action as actions
 from audit.errors import Invalid
 from audit.models import Entry
@@ -70,6 +71,7 @@ def readable_teams(person: Person, case: Case) -> bool:
 def whole(case: Case, person: Person) -> dict[str, Any]:
     action, hold = case.action, case.hold
     steps = _steps(case, person)
+    erased = sum(step.line.entry.is_erased for step in steps)
     return {
         "case": case,
         "hold": hold,
@@ -80,7 +82,8 @@ def whole(case: Case, person: Person) -> dict[str, Any]:
         "steps": steps,
         "is_cut": len(steps) == STEPS,
         "proved": sum(step.line.index is not None for step in steps),
-        "erased": sum(step.line.entry.is_erased for step in steps),
+        "erased": erased,
+        "is_gone": bool(erased and action and action.arguments == GONE),
         "why": _why(hold, action),
         "changes": changes(action.arguments, action.effective_arguments) if action else [],
         "bound": _bound(action, steps) if action else None,

@@ -62,6 +62,11 @@ class Chosen:
         return self.selected.count - self.told
 
     @property
+    def can_sign_in(self) -> bool:
+        """Of a person: they would not find their way back, so nothing of theirs goes yet."""
+        return self.selected.person is not None and self.selected.person.is_active
+
+    @property
     def is_nothing(self) -> bool:
         return not self.told and not any(self.copies.values())
 

@@ -64,6 +64,18 @@ def test_nothing_chosen_offers_a_person_by_name(desk: Client) -> None:
     assert "Nobody is called nobody-here" in missing.content.decode()
 
 
+def test_a_person_who_can_still_sign_in_is_not_offered(desk: Client, ada: Person) -> None:
+    page = desk.get("/record/erase/?person=ada").content.decode()
+    assert "can still sign in: switch the account off first" in page
+    assert 'name="sure"' not in page
+
+    Person.objects.filter(pk=ada.pk).update(is_active=False)
+
+    page = desk.get("/record/erase/?person=ada").content.decode()
+    assert "can still sign in" not in page
+    assert 'name="sure"' in page
+
+
 @pytest.mark.parametrize(
     "address", ["entry=999999", "entry=x", "case=x", "entry=99999999999999999999"]
 )

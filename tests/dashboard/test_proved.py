@@ -191,6 +191,20 @@ def test_a_case_is_told_from_proposal_to_outcome(
     assert places == sorted(places)
 
 
+def test_a_case_says_that_what_was_asked_for_was_erased(
+    held: Held, ada: Person, iris: Person
+) -> None:
+    hold = held()
+    transitions.reject(hold, by=ada, note="Not this one")
+    settled()
+    assert "What was asked for was erased." not in page(iris, f"/record/case/{hold.pk}/")
+
+    form = {"case": hold.pk, "reason": "They asked", "sure": "yes"}
+    assert sign_in(iris).post("/record/erase/", form).status_code == 302
+
+    assert "What was asked for was erased." in page(iris, f"/record/case/{hold.pk}/")
+
+
 def test_what_ran_and_is_not_what_was_approved_stands_out(held: Held, ada: Person) -> None:
     hold = held()
     transitions.approve(hold, by=ada)
