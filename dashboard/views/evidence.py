@@ -93,15 +93,21 @@ def case(request: Asked, pk: UUID) -> HttpResponse:
 @require_GET
 @login_required
 def file(request: Asked, pk: UUID) -> HttpResponse | StreamingHttpResponse:
-    """A bundle that was made beside requests: for who asked for it, a week long."""
+    """A bundle that was made beside requests: for who asked for it and still reads all of it, a week long."""
     made = get_object_or_404(Export, pk=pk, by=request.user.record_name)
-    if not made.is_ready:
+    if not made.is_ready or not _reads(teams_read_by(request.user), made):
         raise Http404
     # Whichever way requests come, no iterator of the other kind: Django would read it whole, and warn.
     blocks = _blocks_later(made.path) if isinstance(request, ASGIRequest) else _blocks(made.path)
     answer = StreamingHttpResponse(blocks, content_type="application/zip")
     answer["Content-Length"] = str(made.path.stat().st_size)
     return _as_file(answer, made.created_at)
+
+
+def _reads(teams: list[str] | None, made: Export) -> bool:
+    """Whether a bundle holds nothing but what a reader of these teams may read."""
+    held = Scope.from_about(made.about).teams
+    return teams is None or (held is not None and set(held) <= set(teams))
 
 
 def _download(scope: Scope, request: Asked, older: str) -> HttpResponse:

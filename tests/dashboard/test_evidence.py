@@ -15,7 +15,7 @@ from audit import log, sequencing
 from audit.models import Entry, Export
 from audit.transitions import exporting
 from dashboard.views import evidence
-from people.models import Person
+from people.models import Membership, Person, Role, Team
 from reviews.models import Hold
 from tests.audit import story
 from watchfloor.evidence import Report
@@ -136,6 +136,23 @@ def test_a_large_one_waits_for_whoever_asked(
     answer = client.get(address)
     assert proved(b"".join(answer), tmp_path).proved
     assert sign_in(otto).get(address).status_code == 404
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_who_no_longer_reads_it_does_not_fetch_it(
+    scout: Agent, iris: Person, support: Team, stays: bool
+) -> None:
+    sequencing.sequence_all()
+    made = exporting.ask(story.EVER, by=iris)
+    exporting.make_waiting()
+    address = f"/record/evidence/{made.pk}/"
+    assert sign_in(iris).get(address).status_code == 200
+
+    Membership.objects.filter(person=iris).delete()
+    if stays:
+        Membership.objects.create(person=iris, team=support, role=Role.AUDITOR)
+
+    assert sign_in(iris).get(address).status_code == 404
 
 
 @pytest.mark.django_db(transaction=True)
