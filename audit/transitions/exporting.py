@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -36,6 +39,8 @@ PATIENCE = 5.0
 """Seconds that a bundle waits for lines to get their place in the log."""
 MOST_WAITING = 3
 GIVEN_UP_AFTER = timedelta(hours=1)
+MAKING = "watchfloor-evidence-"
+"""How folders begin in which bundles are made, among other programs' temporary files."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def export(scope: Scope, target: Path, *, by: Person | str, name: str, older: st
     Raises Conflict while nothing was signed, Invalid for an `older` checkpoint that is none of this log.
     """
     sequencing.sequence_all(within=PATIENCE)
-    with tempfile.TemporaryDirectory(prefix="watchfloor-evidence-") as made:
+    with tempfile.TemporaryDirectory(prefix=MAKING) as made:
         folder = Path(made)
         written = writing.write(scope, folder, by=name, at=timezone.now(), older=older)
         _pack(folder, target)
@@ -168,3 +173,16 @@ def forget_old() -> None:
     for old in Export.objects.filter(created_at__lt=timezone.now() - KEPT_FOR):
         old.path.unlink(missing_ok=True)
         old.delete()
+    _forget_half_made()
+
+
+def _forget_half_made() -> None:
+    """What killed processes left: copies that nobody would otherwise take what is erased from."""
+    parts = (Path(settings.DATA) / "evidence").glob("*.[0-9]*")
+    folders = Path(tempfile.gettempdir()).glob(f"{MAKING}*")
+    since = (timezone.now() - GIVEN_UP_AFTER).timestamp()
+    for path in [*parts, *folders]:
+        with suppress(OSError):  # another's, or gone meanwhile
+            if max(one.stat().st_mtime for one in (path, *path.glob("*"))) > since:
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -258,6 +260,34 @@ def test_a_large_one_is_made_beside_requests_and_forgotten_after_a_week(iris: Pe
     exporting.forget_old()
     assert not made.path.exists()
     assert not Export.objects.exists()
+
+
+def test_what_a_killed_worker_left_half_made_goes(
+    iris: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    story.tell(only="hold.")
+    made = exporting.ask(story.EVER, by=iris)
+    exporting.make_waiting()
+    part = made.path.with_suffix(".4711")
+    part.write_text("what was told")
+    folder = Path(tempfile.mkdtemp(prefix="watchfloor-evidence-"))
+    entries = folder / "entries.jsonl"
+    entries.write_text("what was told")
+    others = Path(tempfile.mkdtemp(prefix="other-"))
+
+    exporting.forget_old()
+    assert part.exists()
+    assert entries.exists()
+    long_ago = (timezone.now() - timedelta(hours=2)).timestamp()
+    for path in (part, entries, folder, others, made.path):
+        os.utime(path, (long_ago, long_ago))
+    exporting.forget_old()
+
+    assert not part.exists()
+    assert not folder.exists()
+    assert others.exists()
+    assert made.path.exists()
 
 
 def test_what_is_erased_goes_from_bundles_that_wait_to_be_fetched(
