@@ -126,7 +126,7 @@ def _facts(entry: Entry) -> dict[str, Any]:
         "agent": entry.agent,
         "run": entry.run,
         "summary": entry.summary,
-        "links": {"record": f"{settings.WATCHFLOOR_URL}/record/"},
+        "links": {"record": f"{settings.WATCHFLOOR_URL}/record/{entry.id}/"},
     }
     subject, _, name = entry.about.partition(":")
     if describe := describers.get(subject):

@@ -16,6 +16,8 @@ declare(
         f"role team:id? {CHANGES}",
     ),
     Kind("person.changed", _("{who} changed how {what} is set up"), CHANGES),
+    Kind("person.switched_off", _("{who} switched {what} off: nothing lets them in"), CHANGES),
+    Kind("person.switched_on", _("{who} let {what} in again"), CHANGES),
     Kind("link.made", _("{who} made a link with which {what} chooses a password, once")),
     Kind("team.created", _("{who} made the team {name}"), "name"),
     Kind("calendar.set", _("{who} set the working hours of {what}"), CHANGES),

@@ -21,6 +21,8 @@ def forget_account(redaction: Redaction, **_: Any) -> dict[str, int]:
         return {}
     if redaction.really:
         if person.is_active:
-            raise Conflict(f"{person.name} can still sign in: switch the account off first.")
+            raise Conflict(
+                f"{person.name} can still sign in: switch the account off first (manage.py person off)."
+            )
         Person.objects.filter(pk=person.pk).update(name=redaction.alias, email="", time_zone="UTC")
     return {"account": 1}

@@ -53,9 +53,15 @@ class Case:
         found += [hold.record_name for hold in self.holds]
         if self.trip:
             found.append(f"agents.trip:{self.trip.pk}")
-        alerts = Occurrence.objects.filter(hold__in=[hold.pk for hold in self.holds])
-        found += [f"reviews.alert:{pk}" for pk in alerts.values_list("alert_id", flat=True)]
-        return list(dict.fromkeys(found))
+        return [*found, *(f"reviews.alert:{pk}" for pk in self._own_alerts())]
+
+    def _own_alerts(self) -> list[UUID]:
+        """Those that tell of nothing else: one that groups several cases belongs to none of them."""
+        holds = [hold.pk for hold in self.holds]
+        told = Occurrence.objects.filter(hold__in=holds).values("alert")
+        others = Occurrence.objects.filter(alert__in=told).exclude(hold__in=holds)
+        mine = Occurrence.objects.filter(hold__in=holds).exclude(alert__in=others.values("alert"))
+        return list(mine.order_by("alert_id").values_list("alert_id", flat=True).distinct())
 
     def lines(self) -> QuerySet[Line]:
         """What was written down about it, the oldest first."""

@@ -46,10 +46,11 @@ def is_applying() -> bool:
 
 def lock(policy: Policy) -> None:
     """Lock what its document sets, before the policy itself: as those do who change it and then write it down."""
+    from . import budget  # it writes down what changes, through the policy
+
+    budget.lock(Budget.objects.filter(team=policy.team_id, agent=policy.agent_id))
     rows = Breaker.objects.select_for_update(of=("self",)).order_by("id")
     list(rows.filter(run=None, **owner_of(policy)))
-    budgets = Budget.objects.select_for_update(no_key=True, of=("self",)).order_by("id")
-    list(budgets.filter(team=policy.team_id, agent=policy.agent_id))
     if policy.agent_id is None:
         limits = Limit.objects.select_for_update(no_key=True, of=("self",))
         list(limits.filter(team=policy.team_id).order_by("resource"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from audit.bell import ring
@@ -184,11 +184,24 @@ def higher(limit: Decimal, before: Decimal, budget: Budget) -> None:
 
 def locked(team: Team, agent: Agent | None, name: str) -> Budget | None:
     """The budget, its accounts of the present periods locked first, in the one order."""
-    of_it = Q(budget__team=team, budget__agent=agent, budget__name=name)
-    rows = present(Account.objects.filter(of_it)).select_for_update(no_key=True, of=("self",))
-    list(rows.values_list("pk"))
-    found = Budget.objects.filter(team=team, agent=agent, name=name)
-    return found.select_for_update(no_key=True, of=("self",)).first()
+    return next(iter(lock(Budget.objects.filter(team=team, agent=agent, name=name))), None)
+
+
+def lock(budgets: QuerySet[Budget]) -> list[Budget]:
+    """These budgets in the order of their ids, their accounts of the present periods locked first.
+
+    An account may be made between the two: then both are let go of and locked again, for whoever locked the new one
+    waits for its budget. Once the budgets are locked (so that nobody can refer to them anew) there are no more.
+    """
+    while True:
+        with transaction.atomic():
+            accounts = present(Account.objects.filter(budget__in=budgets.values("pk")))
+            rows = accounts.select_for_update(no_key=True, of=("self",))
+            seen = {pk for (pk,) in rows.values_list("pk")}
+            found = list(budgets.order_by("pk").select_for_update(of=("self",)))
+            if seen.issuperset(accounts.values_list("pk", flat=True)):
+                return found
+            transaction.set_rollback(True)
 
 
 def present(accounts: AccountQuerySet) -> AccountQuerySet:

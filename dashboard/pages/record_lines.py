@@ -48,6 +48,11 @@ class Line:
     """Its place in the tree; None while it has none yet."""
 
     @property
+    def leads_there(self) -> bool:
+        """Whether the sentence has a link to its subject."""
+        return any(part.url == self.url for part in self.sentence)
+
+    @property
     def more(self) -> str:
         """Its own words, where the sentence does not say them already."""
         said = "".join(part.text for part in self.sentence).casefold()

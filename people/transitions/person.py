@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.db import transaction
 
+from audit.errors import Conflict
 from audit.record import record
 
 from ..models import Membership, Person, Role, Team
@@ -40,6 +41,33 @@ def join(person: Person, *, role: Role, team: Team | None = None, by: str) -> Me
         after={"role": str(role)},
     )
     return membership
+
+
+@transaction.atomic
+def switch_off(person: Person, *, by: str) -> Person:
+    """They are gone: nothing lets them in any more, and what they decided stays theirs. Raises Conflict."""
+    person = switched(person, to=False)
+    was, now = {"is_active": True}, {"is_active": False}
+    record("person.switched_off", actor=by, about=person, before=was, after=now)
+    return person
+
+
+@transaction.atomic
+def switch_on(person: Person, *, by: str) -> Person:
+    """They may come in again, as they were. Raises Conflict."""
+    person = switched(person, to=True)
+    was, now = {"is_active": False}, {"is_active": True}
+    record("person.switched_on", actor=by, about=person, before=was, after=now)
+    return person
+
+
+def switched(person: Person, *, to: bool) -> Person:
+    person = Person.objects.select_for_update().get(pk=person.pk)
+    if person.is_active is to:
+        raise Conflict(f"{person} is switched {'on' if to else 'off'} already.")
+    person.is_active = to
+    person.save(update_fields=["is_active"])
+    return person
 
 
 @transaction.atomic

@@ -161,7 +161,8 @@ def test_every_part_of_a_payload_is_told_for_every_kind(
     with behind_our_back(f"update audit_payload set {name} = {value} where {where}"):
         report = seen_outside(tmp_path / "b", key)
         assert number_of(report, "line changed") == several >= told - 1
-        assert {problem.kind for problem in check()} == {"payload_changed"}
+        unreadable = {"erasure_unreadable"} if column == "data" else set()
+        assert {problem.kind for problem in check()} == {"payload_changed"} | unreadable
 
 
 def test_one_flip_in_one_kind_is_enough(told: int, tmp_path: Path) -> None:

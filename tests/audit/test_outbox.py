@@ -38,7 +38,8 @@ def test_an_entry_is_told_to_who_listens(hook: Endpoint, support: Team, receiver
         "agent": "",
         "run": "",
         "summary": "It stopped.",
-        "links": {"record": "http://127.0.0.1:8000/record/"},
+        "actor_name": "",
+        "links": {"record": f"http://127.0.0.1:8000/record/{entry.id}/"},
     }
     assert receiver.ids == [messages.message_id_of(hook.pk.hex, entry.id)]
     assert Delivery.objects.get().state == "delivered"
@@ -53,7 +54,7 @@ def test_only_who_listens_is_told(hook: Endpoint, support: Team, otto: Person) -
     everybody = endpoints.create(url=hook.url, team="", events=["agent.paused"], by=otto)[0]
 
     record("agent.paused", actor="clock", about=support)
-    record("queue.opened", actor="clock", about=support)
+    record("team.stopped", actor="clock", about=support)
 
     assert {d.endpoint_id for d in Delivery.objects.all()} == {hook.pk, everybody.pk}
 

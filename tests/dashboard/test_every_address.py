@@ -26,6 +26,7 @@ from agents.transitions import limit as limits
 from agents.transitions import policy as policies
 from agents.transitions import stopping
 from audit import sequencing
+from audit.evidence.scope import Scope
 from audit.models import Delivery, Endpoint, Export, LegalHold, Line
 from dashboard.urls import urlpatterns
 from people.models import Calendar, Delegation, Group, Person, Team
@@ -61,7 +62,9 @@ GET: dict[str, dict[str, str]] = {
     **dict.fromkeys(["record", "record-export", "record-proof"], READS_RECORD),
     **dict.fromkeys(["record-case", "record-entry"], READS_RECORD | {EVE: NOT_FOUND}),
     "record-entry-proof": READS_RECORD | {EVE: NOT_FOUND},
-    **dict.fromkeys(["log-checkpoint", "log-tile"], dict.fromkeys(CAST, NOT_FOUND) | {IRIS: IN}),
+    **dict.fromkeys(
+        ["log-checkpoint", "log-tile"], dict.fromkeys(CAST, NOT_FOUND) | {OTTO: IN, IRIS: IN}
+    ),
     "log-known": dict.fromkeys(CAST, NOT_FOUND),  # unless the house wants it told
     "evidence-period": READS_RECORD,
     "evidence-case": READS_RECORD | {EVE: NOT_FOUND},
@@ -229,7 +232,13 @@ def kept_for_the_law() -> UUID:
 
 def exported(ada: Person) -> UUID:
     """A bundle that was made for her."""
-    made = Export.objects.create(by=ada.record_name, name="ada", title="x", about={}, state="made")
+    now = timezone.now()
+    about = Scope.of_period(
+        now - timedelta(days=1), now, teams=[str(pk) for pk in ada.team_ids]
+    ).about
+    made = Export.objects.create(
+        by=ada.record_name, name="ada", title="x", about=about, state="made"
+    )
     made.path.parent.mkdir(parents=True, exist_ok=True)
     made.path.write_bytes(b"x")
     return made.pk
@@ -239,9 +248,7 @@ def stopped_together(team: Team) -> UUID:
     """The group of a stop that waits, of an agent that nothing else here is about."""
     agents.create("stopped", team=team, by="test")
     other = Agent.objects.get(name="stopped")
-    (trip,) = stopping.stop_all(
-        [other], group=uuid4(), at=timezone.now(), reason="x", by="command"
-    )
+    (trip,) = stopping.stop_all([other], group=uuid4(), at=timezone.now(), reason="x", by="command")
     assert trip.group is not None
     return trip.group
 

@@ -37,9 +37,10 @@ def test_who_only_looks_decides_nothing(
     assert "approve" in VERBS
     hold: Hold = request.getfixturevalue(kind)
     before = Hold.objects.filter(pk=hold.pk).values().get()
+    client = sign_in(ada)
     entries = Entry.objects.count()
 
-    answer = getattr(sign_in(ada), method)(f"/holds/{hold.pk}/{verb}/")
+    answer = getattr(client, method)(f"/holds/{hold.pk}/{verb}/")
 
     assert answer.status_code == (405 if verb == "comment" else 200)
     assert Hold.objects.filter(pk=hold.pk).values().get() == before

@@ -272,7 +272,9 @@ def test_who_arranges_a_team(
     answer = client.post(path, body)
 
     assert answer.status_code == status
-    changed = Entry.objects.count() - before - made
+    refused = Entry.objects.filter(kind="attempt.refused").count()
+    assert refused == (1 if status == 403 else 0)
+    changed = Entry.objects.count() - before - made - refused
     assert (changed > 0) is (status == 302)
 
 

@@ -90,3 +90,25 @@ def test_what_cannot_be_meant_is_one_sentence(
         create(*arguments)
 
     assert not Person.objects.filter(name="ada").exists()
+
+
+@pytest.mark.django_db
+def test_who_is_switched_off_comes_in_nowhere_until_switched_on(
+    client: Client, ada: Person
+) -> None:
+    client.force_login(ada)
+    assert client.get("/").status_code == 200
+
+    call_command("person", "off", "ada")
+
+    assert client.get("/").status_code == 302
+    with pytest.raises(CommandError, match="ada is switched off already"):
+        call_command("person", "off", "ada")
+    call_command("person", "on", "ada")
+    client.force_login(ada)
+    assert client.get("/").status_code == 200
+    told = Entry.objects.filter(kind__startswith="person.switched").order_by("id")
+    assert [(one.kind, one.data["after"]) for one in told] == [
+        ("person.switched_off", {"is_active": False}),
+        ("person.switched_on", {"is_active": True}),
+    ]

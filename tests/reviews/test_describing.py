@@ -36,7 +36,7 @@ def test_an_approval_is_told_with_what_is_at_stake_and_where_to_answer(
 
     view = f"http://127.0.0.1:8000/holds/{hold.pk}/"
     assert data["links"] == {
-        "record": "http://127.0.0.1:8000/record/",
+        "record": f"http://127.0.0.1:8000/record/{data['entry']}/",
         "view": view,
         "approve": f"{view}approve/",
         "reject": f"{view}reject/",

@@ -14,9 +14,9 @@ def span(seconds: float) -> str:
     return f"{whole} s"
 
 
-def plain(number: Decimal) -> str:
+def plain(number: Decimal | int) -> str:
     """A decimal without trailing zeros or exponent."""
-    return f"{number.normalize():f}"
+    return f"{Decimal(number).normalize():f}"
 
 
 def rounded(number: Decimal) -> str:

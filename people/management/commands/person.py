@@ -29,7 +29,7 @@ class Command(BaseCommand):
     help = "Adds people and makes personal tokens. A password is read from standard input, asked for, or chosen through a one-time link."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="create|token")
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="create|off|on|token")
         create = verbs.add_parser("create", help="add a person")
         create.add_argument("name", metavar="NAME", help="what they sign in with")
         create.add_argument("--role", required=True, help=", ".join(Role.values))
@@ -38,6 +38,10 @@ class Command(BaseCommand):
             "--link", action="store_true", help="print a link where they choose a password, once"
         )
         create.add_argument("--json", action="store_true", help="answer as one line of JSON")
+        off = verbs.add_parser("off", help="they are gone: nothing lets them in any more")
+        on = verbs.add_parser("on", help="let somebody in again")
+        for parser in (off, on):
+            parser.add_argument("name", metavar="NAME", help="who it is")
         token = verbs.add_parser("token", help="make a token for the operators' API; printed once")
         token.add_argument("name", metavar="NAME", help="whose it is")
         token.add_argument(
@@ -71,6 +75,14 @@ class Command(BaseCommand):
         if options["link"]:
             made["link"] = transitions.link(person, link_for, by="command")
         self.stdout.write(json.dumps(made) if options["json"] else sentence(made))
+
+    def off(self, *, name: str, **options: Any) -> None:
+        transitions.switch_off(person_of(name), by="command")
+        self.stdout.write(f"{name} is switched off: no password, session or token lets them in.")
+
+    def on(self, *, name: str, **options: Any) -> None:
+        transitions.switch_on(person_of(name), by="command")
+        self.stdout.write(f"{name} may come in again.")
 
     def token(
         self, *, name: str, scopes: list[str] | None, days: int, label: str, **options: Any
