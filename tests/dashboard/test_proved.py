@@ -203,6 +203,7 @@ def test_a_case_says_that_what_was_asked_for_was_erased(
     assert sign_in(iris).post("/record/erase/", form).status_code == 302
 
     assert "What was asked for was erased." in page(iris, f"/record/case/{hold.pk}/")
+    assert "What was asked for was erased." in page(ada, f"/holds/{hold.pk}/")
 
 
 def test_what_ran_and_is_not_what_was_approved_stands_out(held: Held, ada: Person) -> None:
