@@ -149,13 +149,3 @@ def halt(reason: str) -> None:
     logger.error("The log halts: %s", reason)
     keys.opened()
     Log.objects.filter(halted_at=None).update(halted_at=timezone.now(), halted_reason=reason)
-
-
-def hint() -> None:
-    """Tell a worker that lines wait. It may be lost: the clock looks every second."""
-    from .tasks import sequence as task
-
-    try:
-        task.apply_async(expires=10, ignore_result=True, retry=False)
-    except Exception as problem:  # each broker has errors of its own, and none of them matters here
-        logger.warning("A worker could not be told that lines wait: %s", problem)
