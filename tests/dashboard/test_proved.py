@@ -21,7 +21,9 @@ from audit.models import Entry, Leaf, Line
 from audit.record import record
 from audit.rules import merkle
 from people.models import Person
+from reviews import cases
 from reviews.models import Hold
+from reviews.models.alert import Occurrence
 from reviews.transitions import hold as transitions
 from reviews.transitions import stops
 from tests.reviews.conftest import Ask, Rule
@@ -370,3 +372,21 @@ def test_the_log_grew(scout: Agent, ada: Person, iris: Person) -> None:
     settled()
 
     assert "How it grew" in page(iris, "/record/proof/")
+
+
+def test_an_alert_of_several_cases_belongs_to_none_of_them(held: Held, ada: Person) -> None:
+    first = held()
+    alone = cases.find(first.pk, ada)
+    assert alone is not None
+    mine = [name for name in alone.names if name.startswith("reviews.alert:")]
+    assert mine == [f"reviews.alert:{one.alert_id}" for one in Occurrence.objects.all()]
+    assert mine
+
+    second = held(call_id="call-2", subject="order:2")
+    assert second != first
+
+    assert Occurrence.objects.values("alert").distinct().count() == 1
+    for hold in (first, second):
+        case = cases.find(hold.pk, ada)
+        assert case is not None
+        assert not [name for name in case.names if name.startswith("reviews.alert:")]
