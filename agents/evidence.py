@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from decimal import Decimal
+from typing import Any, Protocol
 from uuid import UUID
 
 from audit.ids import first_id
+from audit.written import Statement
 
 from .models import Breaker, Run
 from .models.breaker import Condition, Scope
@@ -41,34 +43,69 @@ COUNTED = {
 """Which actions a condition counts, where it does not count all of them."""
 
 
+class Watched(Protocol):
+    """What of a breaker says which actions led to its trip."""
+
+    @property
+    def condition(self) -> str: ...
+    @property
+    def scope(self) -> str: ...
+    @property
+    def window(self) -> timedelta: ...
+    @property
+    def reset_at(self) -> datetime | None: ...
+    @property
+    def threshold(self) -> Decimal: ...
+
+
 def evidence_of(
     breaker: Breaker, agent_id: UUID, run_id: UUID | None, offence: dict[str, Any], at: datetime
 ) -> dict[str, Any]:
     """`{actions: [id…], tokens, cost_usd, in_flight}`, newest first; where runs did it, `runs: [{id, name, started_at}]`."""
+    steps = b""
+    if breaker.condition == Condition.LOOP and run_id is not None:
+        steps = bytes(Run.objects.values_list("steps", flat=True).get(pk=run_id))
+    statement, params = question(breaker, agent_id, run_id, offence, at, steps=steps)
+    found = told(first(statement, **params))
+    if breaker.condition in (Condition.OFTEN, Condition.RARELY):
+        found["runs"] = runs_of(agent_id, begin_of(breaker, at))
+    return found
+
+
+def question(
+    breaker: Watched,
+    agent_id: UUID,
+    run_id: UUID | None,
+    offence: dict[str, Any],
+    at: datetime,
+    *,
+    steps: bytes,
+) -> Statement:
+    """What is asked of the actions; `steps` are the run's, where it went in circles."""
     since = begin_of(breaker, at)
-    row = first(
-        NEWEST.format(where=" and ".join(conditions_of(breaker, run_id, since))),
-        agent=agent_id,
-        run=run_id,
-        since=since,
-        first=first_id(since - SKEW) if since else None,
-        item=offence.get("item", ""),
-        tool=offence.get("tool", ""),
-        longest=int(breaker.threshold * 1000),
-        most=most(breaker, run_id, at),
-    )
-    found = {
+    return NEWEST.format(where=" and ".join(conditions_of(breaker, run_id, since))), {
+        "agent": agent_id,
+        "run": run_id,
+        "since": since,
+        "first": first_id(since - SKEW) if since else None,
+        "item": offence.get("item", ""),
+        "tool": offence.get("tool", ""),
+        "longest": int(breaker.threshold * 1000),
+        "most": most(breaker, run_id, steps),
+    }
+
+
+def told(row: Any) -> dict[str, Any]:
+    """The evidence that answers a question."""
+    return {
         "actions": row.actions,
         "tokens": row.tokens,
         "cost_usd": str(row.cost_usd),
         "in_flight": row.in_flight,
     }
-    if breaker.condition in (Condition.OFTEN, Condition.RARELY):
-        found["runs"] = runs_of(agent_id, since)
-    return found
 
 
-def conditions_of(breaker: Breaker, run_id: UUID | None, since: datetime | None) -> list[str]:
+def conditions_of(breaker: Watched, run_id: UUID | None, since: datetime | None) -> list[str]:
     found = ["x.agent_id = %(agent)s"]
     if since is not None:
         found += ["x.id >= %(first)s", "x.created_at > %(since)s"]
@@ -79,21 +116,18 @@ def conditions_of(breaker: Breaker, run_id: UUID | None, since: datetime | None)
     return found
 
 
-def begin_of(breaker: Breaker, at: datetime) -> datetime | None:
+def begin_of(breaker: Watched, at: datetime) -> datetime | None:
     """Where its window begins; None: with the run."""
     since = at - breaker.window if breaker.window else None
     return max(filter(None, (since, breaker.reset_at)), default=None)
 
 
-def most(breaker: Breaker, run_id: UUID | None, at: datetime) -> int:
+def most(breaker: Watched, run_id: UUID | None, steps: bytes) -> int:
     """Of a circle, exactly its steps."""
     if breaker.condition != Condition.LOOP or run_id is None:
         return MOST
-    steps = Run.objects.values_list("steps", flat=True).get(pk=run_id)
     window = breaker.window.total_seconds()
-    length, times = loops.cycle(
-        loops.recent(bytes(steps), window_s=window, reset_at=breaker.reset_at)
-    )
+    length, times = loops.cycle(loops.recent(steps, window_s=window, reset_at=breaker.reset_at))
     return max(1, length * times)
 
 

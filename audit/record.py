@@ -7,13 +7,14 @@ the line commits to and which may be erased one day, and a note for the sequence
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
 from . import kinds, source
+from .written import Statement, send
 
 ADD = """
 with line as (
@@ -28,7 +29,8 @@ insert into audit_pending (id) select id from line
 ADD_ALL = """
 with given as materialized (
     select nextval('audit_line_id_seq') as id, clock_timestamp() as at, e.*
-      from (select * from unnest(%s::text[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+      from (select * from unnest(%(kinds)s::text[], %(versions)s::smallint[], %(actors)s::text[], %(abouts)s::text[],
+                                 %(teams)s::text[], %(agents)s::text[], %(runs)s::text[], %(bodies)s::text[])
               with ordinality as e (kind, version, actor, about, team, agent, run, body, n) order by e.n) e),
 line as (
     insert into audit_line (id, at, kind, version, actor, about, team, agent, run)
@@ -80,24 +82,12 @@ def record(
     Somebody who acts through something (`actor.via`, a token) is still the actor; what it was stands in `data`,
     as do `before` and `after`. Where it came from is found (`audit.source`). Raises `kinds.Undeclared`: a mistake.
     """
-    scope = about.record_scope
-    more = {"before": before, "after": after, "via": getattr(actor, "via", "") or None}
-    facts = {**(data or {}), **{name: value for name, value in more.items() if value is not None}}
-    declared = kinds.check(kind, facts)
+    one = noted(
+        kind, actor=actor, about=about, summary=summary, data=data, before=before, after=after
+    )
+    version = kinds.check(kind, one.data).version
     with connection.cursor() as cursor:
-        cursor.execute(
-            ADD,
-            [
-                kind,
-                declared.version,
-                name_of(actor),
-                about.record_name,
-                scope.get("team", ""),
-                scope.get("agent", ""),
-                scope.get("run", ""),
-                body(summary, facts),
-            ],
-        )
+        cursor.execute(ADD, [kind, version, *one[1:6], body(summary, one.data or {})])
 
 
 class Note(NamedTuple):
@@ -113,8 +103,33 @@ class Note(NamedTuple):
     data: dict[str, Any] | None = None
 
 
+def noted(
+    kind: str,
+    *,
+    actor: Recordable | str,
+    about: Recordable,
+    summary: str = "",
+    data: dict[str, Any] | None = None,
+    before: Any = None,
+    after: Any = None,
+) -> Note:
+    """What `record` would write, to be written with others."""
+    scope = about.record_scope
+    more = {"before": before, "after": after, "via": getattr(actor, "via", "") or None}
+    facts = {**(data or {}), **{name: value for name, value in more.items() if value is not None}}
+    team, agent, run = (scope.get(name, "") for name in ("team", "agent", "run"))
+    return Note(kind, name_of(actor), about.record_name, team, agent, run, summary, facts)
+
+
 def record_all(notes: Iterable[Note]) -> None:
     """Add many entries in one statement, in their order."""
+    found = list(notes)
+    if found:
+        send(entries(found))
+
+
+def entries(notes: Sequence[Note]) -> Statement:
+    """What `record_all` sends."""
     rows = [
         (
             note.kind,
@@ -125,9 +140,11 @@ def record_all(notes: Iterable[Note]) -> None:
         )
         for note in notes
     ]
-    if rows:
-        with connection.cursor() as cursor:
-            cursor.execute(ADD_ALL, [list(column) for column in zip(*rows, strict=True)])
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return ADD_ALL, dict(zip(COLUMNS, columns, strict=True))
+
+
+COLUMNS = ("kinds", "versions", "actors", "abouts", "teams", "agents", "runs", "bodies")
 
 
 def name_of(actor: Recordable | str) -> str:

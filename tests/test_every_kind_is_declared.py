@@ -142,7 +142,7 @@ def sources() -> Iterator[tuple[Path, str]]:
 
 
 def templates() -> set[str]:
-    """f-strings that are the kind of an entry: said to `record`, `note` or `Note`, or as `entry_kind`."""
+    """f-strings that are the kind of an entry: said to `record`, `noted`, `note` or `Note`, or as `entry_kind`."""
     found = set()
     for path, text in sources():
         if path.suffix == ".py":
@@ -155,7 +155,7 @@ def said_by(node: ast.AST) -> list[ast.JoinedStr]:
     first: list[ast.expr | None] = []
     if isinstance(node, ast.Call):
         called = getattr(node.func, "id", getattr(node.func, "attr", ""))
-        if called in ("record", "note", "Note"):
+        if called in ("record", "noted", "note", "Note"):
             first = [*node.args[:1], *(k.value for k in node.keywords if k.arg == "kind")]
     elif isinstance(node, ast.Dict):
         pairs = zip(node.keys, node.values, strict=True)

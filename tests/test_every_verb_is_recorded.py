@@ -18,7 +18,7 @@ import agents.transitions
 import audit.transitions
 import people.transitions
 import reviews.transitions
-from audit.record import record
+from audit.record import record, record_all
 
 PACKAGES = (agents.transitions, audit.transitions, people.transitions, reviews.transitions)
 
@@ -54,7 +54,7 @@ def verbs() -> dict[str, Any]:
 @cache
 def writes(verb: FunctionType) -> bool:
     """Whether it calls `record`, or runs a statement that writes to the record, itself or by what it calls."""
-    return record in reached(verb, set())
+    return bool({record, record_all} & reached(verb, set()))
 
 
 def reached(verb: Any, seen: set[Any]) -> set[Any]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
 
 from audit.record import record
 from audit.trips import one_trip
+from audit.written import Statement
 
 from .. import signals
 from ..models import Agent, Breaker, Run, Trip
@@ -53,13 +56,23 @@ of whole teams were meant, and do not count."""
 
 def is_guarded(agent: Agent, at: datetime) -> tuple[str, Fleet] | None:
     """Why this agent is not to be paused, and whose fleet it is: its team's, else the house's."""
+    (lock, none), (count, asked) = questions(agent.pk, agent.team_id, at)
+    with one_trip(), connection.cursor() as first, connection.cursor() as counted:
+        first.execute(lock, none)
+        counted.execute(count, asked)
+        return guarding(agent, counted.fetchone())
+
+
+def questions(agent: UUID, team: UUID, at: datetime) -> tuple[Statement, Statement]:
+    """Two: the second sees what was there when the lock was given, not before."""
+    return (ONE_AT_A_TIME, {}), (COUNTED, {"team": team, "agent": agent, "since": at - WITHIN})
+
+
+def guarding(agent: Agent, row: Sequence[Any]) -> tuple[str, Fleet] | None:
+    """What the count says: see `is_guarded`."""
     share = settings.WATCHFLOOR_FLEET_SHARE
-    asked: dict[str, Any] = {"team": agent.team_id, "agent": agent.pk, "since": at - WITHIN}
-    with one_trip(), connection.cursor() as lock, connection.cursor() as counted:
-        lock.execute(ONE_AT_A_TIME)
-        counted.execute(COUNTED, asked)  # sees what was there when the lock was given, not before
-        name, stopped_in_team, active_in_team, stopped, active, counts = counted.fetchone()
-    if counts:  # and is no further one
+    name, stopped_in_team, active_in_team, stopped, active, counts_already = row
+    if counts_already:  # and is no further one
         return None
     for fleet in (
         Fleet(name, stopped_in_team, active_in_team),

@@ -13,7 +13,7 @@ from django.utils import timezone
 from audit.bell import ring
 from audit.changes import changed
 from audit.errors import Invalid
-from audit.record import Recordable, record
+from audit.record import Note, Recordable, noted, record_all
 from audit.written import update
 
 from ..evidence import evidence_of
@@ -81,8 +81,21 @@ def tell(
     **data: Any,
 ) -> None:
     """The entry of a change that is written already: `before` are the `facts` of then."""
+    record_all([change_of(kind, breaker, by=by, before=before, summary=summary, **data)])
+
+
+def change_of(
+    kind: str,
+    breaker: Breaker,
+    *,
+    by: Recordable | str,
+    before: dict[str, Any],
+    summary: str,
+    **data: Any,
+) -> Note:
+    """What `tell` writes."""
     was, now = changed(before, facts(breaker))
-    record(
+    return noted(
         f"breaker.{kind}",
         actor=by,
         about=breaker,
@@ -134,13 +147,18 @@ def grant(breaker: Breaker, extra: Decimal | None, now: datetime) -> None:
 
 def open_up(breaker: Breaker, at: datetime, *, again: bool) -> None:
     """It opens; what was granted once on top of its limit is over."""
+    opens(breaker, at, again=again)
+    update(breaker, *OPENED)
+
+
+def opens(breaker: Breaker, at: datetime, *, again: bool) -> None:
+    """As `open_up`, and the caller saves it."""
     breaker.state = BreakerState.OPEN
     breaker.generation += 1
     breaker.opened_at = at
     breaker.probation_until = breaker.disabled_until = None
     breaker.reopenings += again
     grant(breaker, None, at)
-    update(breaker, *OPENED)
 
 
 def forget(breaker: Breaker, now: datetime, run_id: UUID | None = None) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from audit.bell import ring
 from audit.errors import Conflict
-from audit.record import Note, record, record_all
+from audit.record import Note, noted, record_all
 from audit.trips import one_trip
 from audit.written import insert, update
 
@@ -36,6 +36,47 @@ def stop(
     by: str = "",
 ) -> Trip:
     """Pause a locked agent, or one locked run of it, and ask a person what now."""
+    made, note = stopped(
+        agent,
+        run,
+        at=at,
+        reason=reason,
+        breaker=breaker,
+        budget=budget,
+        group=group,
+        value=value,
+        limit=limit,
+        evidence=evidence,
+        by=by,
+    )
+    with one_trip():
+        update(run or agent, *PAUSED)
+        insert(made)
+        record_all([note])
+    ring(*control_topics(agent, run))  # before the others, who are told in the order of their rings
+    signals.agent_stopped.send(Trip, trip=made)
+    return made
+
+
+PAUSED = ("state", "state_reason", "control_version")
+"""What changes where something is paused."""
+
+
+def stopped(
+    agent: Agent,
+    run: Run | None,
+    *,
+    at: datetime,
+    reason: str,
+    breaker: Breaker | None = None,
+    budget: Budget | None = None,
+    group: UUID | None = None,
+    value: Decimal | None = None,
+    limit: Decimal | None = None,
+    evidence: dict[str, Any] | None = None,
+    by: str = "",
+) -> tuple[Trip, Note]:
+    """The stop and its entry, neither written yet; what is paused has changed and is not saved."""
     paused: Agent | Run = run or agent
     before = paused.state
     paused.state = RunState.PAUSED if run else AgentState.PAUSED
@@ -58,23 +99,16 @@ def stop(
         by=by,
         opened_at=at,
     )
-    with one_trip():
-        update(paused, "state", "state_reason", "control_version")
-        insert(made)
-        record(
-            "run.paused" if run else "agent.paused",
-            actor=by or (cause.record_name if cause else "clock"),
-            about=paused,
-            summary=reason,
-            data={"trip": str(made.pk)},
-            before={"state": before},
-            after={"state": paused.state},
-        )
-    ring_control(
-        agent, run
-    )  # before the others, who are told in the order in which this was called
-    signals.agent_stopped.send(Trip, trip=made)
-    return made
+    note = noted(
+        "run.paused" if run else "agent.paused",
+        actor=by or (cause.record_name if cause else "clock"),
+        about=paused,
+        summary=reason,
+        data={"trip": str(made.pk)},
+        before={"state": before},
+        after={"state": paused.state},
+    )
+    return made, note
 
 
 def stop_all(
@@ -168,6 +202,9 @@ def end(made: Trip) -> tuple[Trip, Agent | Run]:
 
 def ring_control(agent: Agent, run: Run | None) -> None:
     """Wake whoever must obey or watch."""
+    ring(*control_topics(agent, run))
+
+
+def control_topics(agent: Agent, run: Run | None) -> list[str]:
     topics = [f"agent.{agent.pk}", f"agents.{agent.team_id}", "agents"]
-    topics += [f"control.{run.pk}", f"run.{run.pk}"] if run else [f"control.{agent.pk}"]
-    ring(*topics)
+    return topics + ([f"control.{run.pk}", f"run.{run.pk}"] if run else [f"control.{agent.pk}"])

@@ -12,6 +12,7 @@ from django.db import connection
 
 from audit.columns import columns, parted
 from audit.record import record
+from audit.written import Statement
 from people.models import Team
 
 from .. import signals
@@ -102,8 +103,8 @@ def trip(
     breaker = own_row(breaker, run)
     if breaker.agent_id == agent.pk:
         breaker.agent = agent
-    if facts.scope != Scope.TEAM and (found := fleet.is_guarded(agent, at)):
-        fleet.guard(breaker, agent, run, *found, reason=verdict.reason, at=at)
+    if facts.scope != Scope.TEAM and (guarded := fleet.is_guarded(agent, at)):
+        fleet.guard(breaker, agent, run, *guarded, reason=verdict.reason, at=at)
         return None
     before, again = probation.facts(breaker), breaker.state == BreakerState.HALF_OPEN
     probation.open_up(breaker, at, again=again)
@@ -134,15 +135,24 @@ def _those() -> str:
     return f"""
         select {columns(Agent, "g")}, {columns(Team, "t")}, {columns(Breaker, "b")}
           from agents_agent g join people_team t on t.id = g.team_id, agents_breaker b
-         where g.id = %s and b.id = %s
+         where g.id = %(agent)s and b.id = %(breaker)s
     """
 
 
 def those(agent_id: UUID, breaker_id: UUID | str) -> tuple[Agent, Breaker]:
     """The agent with its team, and the breaker: in one statement, for the agent waits to be told."""
+    statement, params = asking_for(agent_id, breaker_id)
     with connection.cursor() as cursor:
-        cursor.execute(_those(), [agent_id, breaker_id])
-        agent, team, breaker = parted(cursor.fetchone(), Agent, Team, Breaker)
+        cursor.execute(statement, params)
+        return found(cursor.fetchone())
+
+
+def asking_for(agent_id: UUID, breaker_id: UUID | str) -> Statement:
+    return _those(), {"agent": agent_id, "breaker": breaker_id}
+
+
+def found(row: Sequence[Any]) -> tuple[Agent, Breaker]:
+    agent, team, breaker = parted(row, Agent, Team, Breaker)
     agent.team = team
     return agent, breaker
 

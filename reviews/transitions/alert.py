@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -17,8 +18,9 @@ from django.utils import timezone
 from agents.models import Agent
 from audit.columns import columns, instance
 from audit.errors import Conflict
-from audit.record import record
+from audit.record import Note, noted, record, record_all
 from audit.trips import one_trip
+from audit.written import Statement, insertion, send
 from people.models import Person, Team
 
 from ..models import Alert, AlertState, Hold
@@ -27,7 +29,17 @@ from ..models.notification import Why
 from ..rules.alerts import KINDS, USUAL_GROUP, Matter
 from .route import apply
 from .routing import STANDING, Standing, arguments, read
-from .telling import locked, plan, repeat, ring_alert, tell, unsilence
+from .telling import (
+    addition,
+    first_of,
+    hint,
+    locked,
+    plan,
+    repeat,
+    ring_alert,
+    tell,
+    unsilence,
+)
 
 __all__ = ["Happening", "acknowledge", "apply", "end", "fire", "repeat", "resolve_old", "unsilence"]
 
@@ -36,19 +48,16 @@ RESOLVED_AFTER = timedelta(days=1)
 LONGEST_TEXT = 4000
 TITLE = 300
 
-LOCK_ALIKE = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
+LOCK_ALIKE = "select pg_advisory_xact_lock(hashtextextended(%(name)s, 0))"
 ALIKE = f"""
 select {columns(Alert, "a")} from reviews_alert a
  where a.state = 'firing' and a.kind = %(kind)s and a.group_until > %(now)s
    and a.team_id is not distinct from %(team)s and a.agent_id is not distinct from %(agent)s
  order by a.id desc limit 1 for no key update
 """
-OPEN = f"""
-insert into reviews_alert ({", ".join(f'"{f.column}"' for f in Alert._meta.concrete_fields)}) values
-"""
 HAPPENED = """
 insert into reviews_occurrence (alert_id, hold_id, title, link, key, silence_id, at, over_at)
-values (%s, %s, %s, %s, %s, %s, %s, %s)
+values (%(alert)s, %(hold)s, %(title)s, %(link)s, %(key)s, %(silence)s, %(at)s, %(over_at)s)
 """
 
 
@@ -83,11 +92,15 @@ def fire(happening: Happening) -> Alert | None:
     alert, here = _look(happening, now)
     if here.was_told:
         return None
-    window = max((route.group for route in here.routes), default=USUAL_GROUP)
     if alert is None:
-        alert = _opened(happening, here, now, window)
+        alert, writing, note, told = opened(happening, here, now)
+        with one_trip():
+            send(*writing)
+            record_all([note])
+        if told:
+            transaction.on_commit(hint, robust=True)
     else:
-        _joined(alert, happening, here, now, window)
+        _joined(alert, happening, here, now)
     ring_alert(alert)
     return alert
 
@@ -96,22 +109,36 @@ def _look(happening: Happening, now: datetime) -> tuple[Alert | None, Standing]:
     """What is like it, and who is to be told. Two that are alike wait for each other: the second finds the first."""
     team = happening.team.pk if happening.team else None
     agent = happening.agent.pk if happening.agent else None
-    name = f"alert {team} {happening.kind} {agent}"
+    lock, alike, standing = questions(happening.kind, team, agent, now, happening.key)
     with (
         one_trip(),
-        connection.cursor() as lock,
-        connection.cursor() as alike,
-        connection.cursor() as routes,
+        connection.cursor() as first,
+        connection.cursor() as second,
+        connection.cursor() as third,
     ):
-        lock.execute(LOCK_ALIKE, [name])
-        alike.execute(ALIKE, {"team": team, "kind": happening.kind, "agent": agent, "now": now})
-        routes.execute(STANDING, arguments(team, now, happening.key))
-        found = alike.fetchone()
-        here = read(happening.matter, routes.fetchone())
-    return (instance(Alert, found) if found else None), here
+        first.execute(*lock)
+        second.execute(*alike)
+        third.execute(*standing)
+        return answered(happening.matter, second.fetchone(), third.fetchone())
 
 
-def _opened(happening: Happening, here: Standing, now: datetime, window: timedelta) -> Alert:
+def questions(
+    kind: str, team: UUID | None, agent: UUID | None, now: datetime, key: str = ""
+) -> tuple[Statement, Statement, Statement]:
+    """What is alike and who is to be told, once nobody else looks for the same."""
+    about = {"team": team, "kind": kind, "agent": agent, "now": now}
+    lock = LOCK_ALIKE, {"name": f"alert {team} {kind} {agent}"}
+    return lock, (ALIKE, about), (STANDING, arguments(team, now, key))
+
+
+def answered(matter: Matter, alike: Any, standing: Any) -> tuple[Alert | None, Standing]:
+    return (instance(Alert, alike) if alike else None), read(matter, standing)
+
+
+def opened(
+    happening: Happening, here: Standing, now: datetime
+) -> tuple[Alert, list[Statement], Note, bool]:
+    """A new alert, what writes it and its notifications, its entry, and whether there are any to be sent."""
     alert = Alert(
         team=happening.team,
         agent=happening.agent,
@@ -123,56 +150,52 @@ def _opened(happening: Happening, here: Standing, now: datetime, window: timedel
         silence_id=here.silence,
         opened_at=now,
         last_at=now,
-        group_until=now + window,
+        group_until=now + window_of(here),
         repeat_at=None if here.silence else here.repeat_at(now),
     )
     facts = {"kind": alert.kind, "severity": alert.severity}
     if here.silence is not None:
         facts["silence"] = str(here.silence)
-    with one_trip(), connection.cursor() as cursor:
-        values = [getattr(alert, field.attname) for field in Alert._meta.concrete_fields]
-        cursor.execute(f"{OPEN} ({', '.join(['%s'] * len(values))})", values)
-        record("alert.fired", actor="clock", about=alert, summary=alert.title, data=facts)
-        _occurrence(alert, happening, here, now)
-        if here.silence is None:
-            tell(alert, here.routes, Why.NEW, now)
-    return alert
+    note = noted("alert.fired", actor="clock", about=alert, summary=alert.title, data=facts)
+    writing = [insertion(alert), _occurrence(alert, happening, here, now)]
+    told = here.silence is None and (first := first_of(alert, here.routes, now))
+    if told:
+        writing.append(addition(alert, first, Why.NEW, now))
+    return alert, writing, note, bool(told)
 
 
-def _joined(
-    alert: Alert, happening: Happening, here: Standing, now: datetime, window: timedelta
-) -> None:
+def window_of(here: Standing) -> timedelta:
+    return max((route.group for route in here.routes), default=USUAL_GROUP)
+
+
+def _joined(alert: Alert, happening: Happening, here: Standing, now: datetime) -> None:
     """It happened again: the page and the next message speak of the newest, and say how many."""
     alert.count += 1
     alert.title, alert.text = happening.title[:TITLE], happening.text[:LONGEST_TEXT]
-    alert.link, alert.last_at, alert.group_until = happening.link, now, now + window
+    alert.link, alert.last_at, alert.group_until = happening.link, now, now + window_of(here)
     if here.silence is None:
         alert.silence = None
     alert.save(
         update_fields=["count", "title", "text", "link", "last_at", "group_until", "silence"]
     )
-    _occurrence(alert, happening, here, now)
+    send(_occurrence(alert, happening, here, now))
     if here.silence is None:
         tell(alert, here.routes, Why.MORE, now)
         plan(alert, here, now)
 
 
-def _occurrence(alert: Alert, happening: Happening, here: Standing, now: datetime) -> None:
+def _occurrence(alert: Alert, happening: Happening, here: Standing, now: datetime) -> Statement:
     waits = happening.lasts or (happening.hold is not None and happening.hold.is_open)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            HAPPENED,
-            [
-                alert.pk,
-                happening.hold.pk if happening.hold else None,
-                alert.title,
-                happening.link,
-                happening.key,
-                here.silence,
-                now,
-                None if waits else now,
-            ],
-        )
+    return HAPPENED, {
+        "alert": alert.pk,
+        "hold": happening.hold.pk if happening.hold else None,
+        "title": alert.title,
+        "link": happening.link,
+        "key": happening.key,
+        "silence": here.silence,
+        "at": now,
+        "over_at": None if waits else now,
+    }
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F, OuterRef, Subquery
@@ -18,9 +19,9 @@ from agents.rules.policy import Requirement
 from audit.bell import ring
 from audit.columns import instance
 from audit.errors import Conflict, Invalid
-from audit.record import Note, Recordable, record, record_all, signature_of
+from audit.record import Note, Recordable, noted, record, record_all, signature_of
 from audit.trips import one_trip
-from audit.written import insert
+from audit.written import Statement, insert
 from people.models import Calendar, Team
 from people.rules.calendar import add_working, at_share, working_between
 
@@ -80,23 +81,28 @@ def open_approval(action: Action, *, queue: str) -> Hold:
 
 def open_trip(trip: Trip) -> Hold:
     """An agent or run was paused; somebody must say what now. Deadlines stand still meanwhile."""
-    queue = frozen(trip)
+    return opened(asking(trip, frozen(trip)), actor=who_stopped(trip), summary=trip.reason)
+
+
+def asking(trip: Trip, queue: Queue) -> Hold:
+    """The question that a stop puts, not written yet."""
     what = f"run {trip.run}" if trip.run else str(trip.agent)
-    return opened(
-        Hold(
-            id=trip.pk,
-            kind=HoldKind.TRIP,
-            queue=queue,
-            agent=trip.agent,
-            run=trip.run,
-            trip=trip,
-            title=title(f"{what} is paused", trip.reason),
-            reason=trip.reason,
-            subject=str(trip.evidence.get("proposal", {}).get("subject", "")),
-        ),
-        actor=trip.by or (f"agents.breaker:{trip.breaker_id}" if trip.breaker_id else "clock"),
-        summary=trip.reason,
+    return Hold(
+        id=trip.pk,
+        kind=HoldKind.TRIP,
+        team_id=trip.agent.team_id,
+        queue=queue,
+        agent=trip.agent,
+        run=trip.run,
+        trip=trip,
+        title=title(f"{what} is paused", trip.reason),
+        reason=trip.reason,
+        subject=str(trip.evidence.get("proposal", {}).get("subject", "")),
     )
+
+
+def who_stopped(trip: Trip) -> str:
+    return trip.by or (f"agents.breaker:{trip.breaker_id}" if trip.breaker_id else "clock")
 
 
 def open_trips(trips: Sequence[Trip]) -> list[Hold]:
@@ -211,16 +217,20 @@ def opened(hold: Hold, *, actor: Recordable | str, summary: str) -> Hold:
     hold.team_id = hold.agent.team_id
     with one_trip():
         insert(hold)
-        record(
-            "hold.opened",
-            actor=actor,
-            about=hold,
-            summary=summary,
-            data={"kind": hold.kind, "queue": hold.queue.name, **bound(hold)},
-        )
+        record_all([opening_of(hold, actor=actor, summary=summary)])
     signals.hold_opened.send(Hold, hold=hold)
     ring_hold(hold)
     return hold
+
+
+def opening_of(hold: Hold, *, actor: Recordable | str, summary: str) -> Note:
+    return noted(
+        "hold.opened",
+        actor=actor,
+        about=hold,
+        summary=summary,
+        data={"kind": hold.kind, "queue": hold.queue.name, **bound(hold)},
+    )
 
 
 def bound(hold: Hold) -> dict[str, Any]:
@@ -297,7 +307,7 @@ update reviews_hold set frozen_at = %(at)s
  where agent_id = %(agent)s and (%(run)s::uuid is null or run_id = %(run)s) and trip_id is null
    and state = 'open' and frozen_at is null and expires_at > %(at)s
 """
-NAMED = "select id, team_id, name from reviews_queue where team_id = %s and name = %s"
+NAMED = "select id, team_id, name from reviews_queue where team_id = %(team)s and name = %(name)s"
 
 
 def frozen(trip: Trip) -> Queue:
@@ -307,10 +317,18 @@ def frozen(trip: Trip) -> Queue:
     """
     team = trip.agent.team
     with one_trip(), connection.cursor() as freeze, connection.cursor() as named:
-        freeze.execute(FREEZE, {"at": trip.opened_at, "agent": trip.agent_id, "run": trip.run_id})
-        named.execute(NAMED, [team.pk, PAUSED])
+        freeze.execute(*freezing(trip))
+        named.execute(*naming(team.pk))
         found = named.fetchone()
     return instance(Queue, found) if found else queue_of(team, PAUSED)
+
+
+def freezing(trip: Trip) -> Statement:
+    return FREEZE, {"at": trip.opened_at, "agent": trip.agent_id, "run": trip.run_id}
+
+
+def naming(team: UUID) -> Statement:
+    return NAMED, {"team": team, "name": PAUSED}
 
 
 def thaw(trip: Trip, at: datetime) -> None:
@@ -354,11 +372,15 @@ def title(sentence: str, subject: str) -> str:
 
 
 def ring_hold(hold: Hold) -> None:
-    ring(
+    ring(*hold_topics(hold))
+
+
+def hold_topics(hold: Hold) -> list[str]:
+    return [
         f"holds.{hold.team_id}",
         "holds",
         f"hold.{hold.pk}",
         f"agent.{hold.agent_id}",
         f"agents.{hold.team_id}",
         "agents",
-    )
+    ]

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
 from audit.bell import ring
 from audit.errors import NotFound
 from audit.record import record
+from audit.written import Statement, send
 from people.models import Person
 
 from ..models import Alert, Notification
@@ -23,20 +24,20 @@ from .routing import Leading, Standing, standing
 ADD = """
 insert into reviews_notification (alert_id, channel_id, route_id, why, state, attempts, next_at, title, text,
                                   last_error, last_answer, tries, created_at)
-select %s, one.channel, one.route, %s, 'pending', 0, one.due, '', '', '', '', '[]', %s
-  from unnest(%s::uuid[], %s::uuid[], %s::timestamptz[]) as one (channel, route, due)
+select %(alert)s, one.channel, one.route, %(why)s, 'pending', 0, one.due, '', '', '', '', '[]', %(now)s
+  from unnest(%(channels)s::uuid[], %(routes)s::uuid[], %(due)s::timestamptz[]) as one (channel, route, due)
 """
+
+type Message = tuple[UUID, UUID, datetime]
+"""To which channel, by which route, and when."""
 
 
 def tell(alert: Alert, routes: Sequence[Leading], why: Why, now: datetime) -> int:
     """Put a message on its way to each channel that is not about to hear of it anyway; how many."""
-    told: dict[UUID, datetime] = {}
-    unsent: set[UUID] = set()
-    if why != Why.NEW:
-        found = Notification.objects.filter(alert=alert).values_list("channel_id").order_by()
-        told = dict(found.annotate(Max("created_at")))
-        unsent = {pk for (pk,) in found.filter(state__in=UNSENT)}
-    made: list[tuple[UUID, UUID, datetime]] = []
+    found = Notification.objects.filter(alert=alert).values_list("channel_id").order_by()
+    told: dict[UUID, datetime] = dict(found.annotate(Max("created_at")))
+    unsent = {pk for (pk,) in found.filter(state__in=UNSENT)}
+    made: list[Message] = []
     for route in routes:
         for channel in route.channels:
             if channel in unsent:
@@ -44,17 +45,32 @@ def tell(alert: Alert, routes: Sequence[Leading], why: Why, now: datetime) -> in
             unsent.add(channel)
             due = now if why == Why.AGAIN else more_at(now, told.get(channel), route.group)
             made.append((channel, route.id, route.awake(due, alert.team_id)))
-    add(alert, made, why, now)
+    if made:
+        send(addition(alert, made, why, now))
+        transaction.on_commit(hint, robust=True)
     return len(made)
 
 
-def add(alert: Alert, made: Sequence[tuple[UUID, UUID, datetime]], why: Why, now: datetime) -> None:
-    if not made:
-        return
+def first_of(alert: Alert, routes: Sequence[Leading], now: datetime) -> list[Message]:
+    """The first messages of an alert: nobody has heard of it."""
+    made: dict[UUID, Message] = {}
+    for route in routes:
+        for channel in route.channels:
+            if channel not in made:
+                made[channel] = (channel, route.id, route.awake(now, alert.team_id))
+    return list(made.values())
+
+
+def addition(alert: Alert, made: Sequence[Message], why: Why, now: datetime) -> Statement:
     channels, routes, due = (list(column) for column in zip(*made, strict=True))
-    with connection.cursor() as cursor:
-        cursor.execute(ADD, [alert.pk, str(why), now, channels, routes, due])
-    transaction.on_commit(hint, robust=True)
+    return ADD, {
+        "alert": alert.pk,
+        "why": str(why),
+        "now": now,
+        "channels": channels,
+        "routes": routes,
+        "due": due,
+    }
 
 
 @transaction.atomic
@@ -123,7 +139,11 @@ def locked(pk: UUID, by: Person | None = None) -> Alert:
 
 
 def ring_alert(alert: Alert) -> None:
-    ring("alerts", f"alerts.{alert.team_id}", f"alert.{alert.pk}")
+    ring(*alert_topics(alert))
+
+
+def alert_topics(alert: Alert) -> list[str]:
+    return ["alerts", f"alerts.{alert.team_id}", f"alert.{alert.pk}"]
 
 
 def hint() -> None:
