@@ -25,17 +25,18 @@ def django_db_keepdb(django_db_keepdb: bool) -> bool:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Between tests with real commits every table is truncated, also the record: its guard steps aside."""
-    from django.db import connection
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Tests with real commits end with every table empty; and what is written to the record must be declared."""
+    from django.test import TransactionTestCase
 
-    from tests import declared
+    from tests import declared, emptying
 
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("select tgrelid::regclass from pg_trigger where tgname = 'is_not_truncated'")
-        for (table,) in cursor.fetchall():
-            cursor.execute(f"alter table {table} disable trigger is_not_truncated")
+    with django_db_blocker.unblock():
+        emptying.install()
         declared.install()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", emptying.empty)
+        yield
 
 
 @pytest.fixture(scope="session")

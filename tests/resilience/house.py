@@ -20,6 +20,8 @@ from dashboard.embedded.runtime import PROJECT, Runtime
 from dashboard.supervisor.door import listen
 
 EXAMPLES = PROJECT / "sdk" / "examples"
+PREPARED = "prepared.json"
+"""In a house's folder: what `demo prepare` told, keys among it."""
 
 
 class House:
@@ -35,20 +37,22 @@ class House:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._commands: dict[str, tuple[list[str], Path, dict[str, str]]] = {}
 
+    @classmethod
+    def furnish(cls, data: Path) -> None:
+        """Lay out what every house begins with, tables and demo: it takes longer than many a story."""
+        house = cls(data)
+        house._start_servers()
+        try:
+            house.python("manage.py", "migrate", "--verbosity", "0")
+            told = house.python("manage.py", "demo", "prepare", "--json")
+            (data / PREPARED).write_text(told)
+        finally:
+            house.close()
+
     def open(self) -> None:
-        self.runtime.start()
-        self.environment = {
-            **os.environ,
-            **self.runtime.addresses,
-            "WATCHFLOOR_DATA": str(self.data),
-            "WATCHFLOOR_URL": self.url,
-            "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "PYTHONUNBUFFERED": "1",
-        }
-        self.python("manage.py", "migrate", "--verbosity", "0")
-        self.prepared: dict[str, Any] = json.loads(
-            self.python("manage.py", "demo", "prepare", "--json")
-        )
+        """Start everything, in a furnished folder."""
+        self._start_servers()
+        self.prepared: dict[str, Any] = json.loads((self.data / PREPARED).read_text())
         celery = ("-m", "celery", "--app", "dashboard.celery", "--quiet")
         self.add(
             "web",
@@ -126,6 +130,17 @@ class House:
         """Rows of the floor's own database."""
         with psycopg.connect(self.runtime.addresses["DATABASE_URL"]) as connection:
             return connection.execute(question.encode(), values).fetchall()
+
+    def _start_servers(self) -> None:
+        self.runtime.start()
+        self.environment = {
+            **os.environ,
+            **self.runtime.addresses,
+            "WATCHFLOOR_DATA": str(self.data),
+            "WATCHFLOOR_URL": self.url,
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "PYTHONUNBUFFERED": "1",
+        }
 
     def _answers(self) -> bool:
         try:
