@@ -40,6 +40,7 @@ class Hub:
         self._pending: set[str] = set()
         self._flusher: asyncio.Task[None] | None = None
         self._publisher: redis.asyncio.Redis | None = None
+        self._publishing: set[asyncio.Task[None]] = set()
 
     def subscribe(self, topic: str, callback: Listener) -> Callable[[], None]:
         """Call `callback(topic)` at every ring of `topic`; the returned function ends it."""
@@ -73,13 +74,20 @@ class Hub:
         if self._flusher is None or self._flusher.done():
             self._flusher = asyncio.ensure_future(self._flush())
 
+    def ring_now(self, *topics: str) -> None:
+        """Ring from the event loop, at once: somebody must stop."""
+        self.deliver(topics)
+        task = asyncio.ensure_future(self._publish(topics))
+        self._publishing.add(task)
+        task.add_done_callback(self._publishing.discard)
+
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._publisher = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=1)
         self._subscriber = asyncio.create_task(self._listen())
 
     async def stop(self) -> None:
-        for task in (self._subscriber, self._flusher):
+        for task in (self._subscriber, self._flusher, *self._publishing):
             if task is not None:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -93,14 +101,17 @@ class Hub:
         while self._pending:
             topics, self._pending = tuple(self._pending), set()
             self.deliver(topics)
-            if self._publisher is not None:
-                try:
-                    await self._publisher.publish(
-                        settings.WATCHFLOOR_BELL, message(self.origin, topics)
-                    )
-                except (redis.RedisError, OSError) as error:
-                    logger.warning("The bell could not be rung: %s", error)
+            await self._publish(topics)
             await asyncio.sleep(COALESCE_S)
+
+    async def _publish(self, topics: Iterable[str]) -> None:
+        """Tell every other process."""
+        if self._publisher is None:
+            return
+        try:
+            await self._publisher.publish(settings.WATCHFLOOR_BELL, message(self.origin, topics))
+        except (redis.RedisError, OSError) as error:
+            logger.warning("The bell could not be rung: %s", error)
 
     async def _listen(self) -> None:
         """Hear other processes; come back when the connection is lost."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from ..rules.admission import Judgement
 from ..rules.prices import PriceBook
 from ..shapes import Claim, Proposed, Settle
 from ..transitions import action as verbs
+from ..transitions.halting import Halt, Halted, plain_halt
 from ..weighing import (
     NO_ROOM,
     REPLAYED,
@@ -33,8 +35,11 @@ from ..weighing import (
     weigh_proposal,
     weigh_settlement,
 )
+from . import halting
 from .pipeline import Answer, Pipeline
 from .pool import first, in_django, one, pool, transaction
+
+logger = logging.getLogger(__name__)
 
 _compiling = ThreadPoolExecutor(1, "compile")
 """A thousand rules take a fifth of a second: others go on meanwhile. Never in the threads that ordinary verbs
@@ -124,38 +129,54 @@ async def claim(key: bytes, action: UUID, request: Claim) -> bytes:
 
 
 async def settle(key: bytes, action: UUID, request: Settle) -> bytes:
-    """Write the outcome; what trips a breaker, is a probe or brings a budget low goes to the ordinary verb."""
+    """Write the outcome, and the stop it leads to where that is plain.
+
+    What stops more than its agent, is a probe or brings a budget low goes to the ordinary verb.
+    """
+    halt, stop = None, None
     try:
         async with transaction() as conn:
             row = checked_action(
                 await first(conn, sql.ACTION_FACTS, {"key": key, "action": action})
             )
             weighed = weigh_settlement(row, action, request, await prices_of(conn, row))
+            halt = plain_halt(row, action, weighed)
             # Nothing is written yet, so nothing needs to be taken back: what is prepared here stays prepared.
-            careful = weighed is not None and weighed.needs_care
+            careful = weighed is not None and weighed.needs_care and halt is None
             if weighed is None:
                 answer = await conn.execute(sql.ACTION_JSON, {"action": action})
             elif not careful:
                 answer = await write_outcome(conn, row, weighed, request)
+            if halt is not None:
+                stop = await write_stop(conn, halt)
             if not careful:
                 control = await conn.execute(sql.CONTROL_JSON, {"run": row.run_id})
     except StepAside:
         careful = True
+    except psycopg.DatabaseError:
+        if halt is None:
+            raise
+        logger.exception("A stop could not be written here")
+        careful = True
     if careful:
         return await in_django(verbs.settle, key, action, request)
-    told = b'{"action":%s,"control":%s}' % (
+    if stop is not None:
+        halting.tell(stop, row, action)
+    elif weighed is not None:
+        topics = f"run.{row.run_id}", f"agent.{row.agent_id}", f"agents.{row.team_id}"
+        hub.ring_soon(*topics, "agents", f"hold.{action}")
+    return b'{"action":%s,"control":%s}' % (
         (await text(answer)).encode(),
         (await text(control)).encode(),
     )
-    if weighed is not None:
-        hub.ring_soon(
-            f"run.{row.run_id}",
-            f"agent.{row.agent_id}",
-            f"agents.{row.team_id}",
-            "agents",
-            f"hold.{action}",
-        )
-    return told
+
+
+async def write_stop(conn: Pipeline, halt: Halt) -> Halted:
+    """Raises StepAside where it is not plain after all."""
+    stop = await halting.halted(conn, halt)
+    if stop is None:
+        raise StepAside
+    return stop
 
 
 class StepAside(Exception):
