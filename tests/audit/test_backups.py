@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -19,9 +17,9 @@ from audit import log, sequencing
 from audit.transitions import anchoring
 from dashboard.embedded import place
 from dashboard.embedded.postgres import APPLICATION
-from dashboard.embedded.runtime import PROJECT
 from people.models import Role
 from people.transitions import person as people
+from tests.commands import manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,21 +43,12 @@ class House:
     def drop(self) -> None:
         self._again("drop database if exists {} with (force)")
 
-    def manage(self, *words: str, role: str = "watchfloor") -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "manage.py", *words],
-            cwd=PROJECT,
-            env={
-                **os.environ,
-                "DATABASE_URL": url(self.name, role),
-                "WATCHFLOOR_ANCHOR_FILE": str(self.anchors),
-                "DJANGO_SETTINGS_MODULE": "tests.settings",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
+    def manage(self, *commands: str, role: str = "watchfloor") -> list[tuple[int, str]]:
+        environment = {
+            "DATABASE_URL": url(self.name, role),
+            "WATCHFLOOR_ANCHOR_FILE": str(self.anchors),
+        }
+        return manage(environment, *commands)
 
     def _again(self, *statements: str) -> None:
         with psycopg.connect(url("postgres"), autocommit=True) as server:
@@ -111,38 +100,37 @@ def test_backups_are_restored_checked_and_compared_with_what_others_saw(
 
     # The newest backup is the record as it was: it is checked, its role fits, and it goes on.
     restored.restore(new)
-    code, said = restored.manage("record", "check")
+    ((code, said),) = restored.manage("record check")
     assert code == 0, said
-    assert (
-        restored.manage("person", "create", "carla", "--role", "lead", "--link", role=APPLICATION)[
-            0
-        ]
-        == 0
+    (created, _), (sequenced, _), (_, said) = restored.manage(
+        "person create carla --role lead --link",
+        "record sequence",
+        "record status",
+        role=APPLICATION,
     )
-    assert restored.manage("record", "sequence", role=APPLICATION)[0] == 0
-    code, said = restored.manage("record", "status", role=APPLICATION)
+    assert (created, sequenced) == (0, 0)
     assert "halted   no" in said
     assert "owns nothing of the record" in said
 
     # An older one is whole in itself, and still noticed: the file has seen more.
     restored.restore(old)
-    assert restored.manage("record", "check")[0] == 0
-    restored.manage("person", "create", "doris", "--role", "lead", "--link", role=APPLICATION)
-    restored.manage("record", "sequence", role=APPLICATION)
-    _, said = restored.manage("record", "status", role=APPLICATION)
-    assert f"keeps a checkpoint of {size} entries" in said
-
-    # Somebody says openly that it goes on.
-    code, said = restored.manage(
-        "record", "continue", "--reason", "Saturday is lost", role=APPLICATION
+    assert restored.manage("record check")[0][0] == 0
+    _, _, (_, said), (code, continued), _ = restored.manage(
+        "person create doris --role lead --link",
+        "record sequence",
+        "record status",
+        # Somebody says openly that it goes on.
+        "record continue --reason 'Saturday is lost'",
+        "record sequence",
+        role=APPLICATION,
     )
-    assert code == 0, said
-    assert "Not continued:" in said
-    restored.manage("record", "sequence", role=APPLICATION)
-    _, said = restored.manage("record", "status")
+    assert f"keeps a checkpoint of {size} entries" in said
+    assert code == 0, continued
+    assert "Not continued:" in continued
+    (_, said), (code, _) = restored.manage("record status", "record check")
     assert "halted   no" in said
     assert "it could rewrite the record" in said
-    assert restored.manage("record", "check")[0] == 0
+    assert code == 0
 
 
 def test_a_backup_in_which_somebody_changed_a_line_is_found_out(
@@ -156,7 +144,7 @@ def test_a_backup_in_which_somebody_changed_a_line_is_found_out(
             "update audit_line set actor = 'clock' where id = (select min(id) from audit_line)"
         )
 
-    code, said = restored.manage("record", "check")
+    ((code, said),) = restored.manage("record check")
 
     assert code == 1
     assert "line" in said

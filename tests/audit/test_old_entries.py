@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.db import connection
 
 from tests.audit.test_sequencing_races import address_of_database
+from tests.commands import manage
 
 pytestmark = pytest.mark.django_db
 
@@ -41,27 +38,18 @@ def old(db: None) -> Iterator[str]:
         server.execute(f'drop database "{name}" with (force)'.encode())
 
 
-def manage(database: str, *words: str) -> str:
-    known = {"DATABASE_URL": database, "WATCHFLOOR_OWNER_DATABASE_URL": database}
-    done = subprocess.run(
-        [sys.executable, "manage.py", *words],
-        cwd=settings.BASE_DIR,
-        env={**os.environ, **known, "DJANGO_SETTINGS_MODULE": "tests.settings"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def run(database: str, *commands: str) -> list[str]:
+    told = manage({"DATABASE_URL": database, "WATCHFLOOR_OWNER_DATABASE_URL": database}, *commands)
+    assert all(code == 0 for code, _ in told), told
+    return [said for _, said in told]
 
 
 def test_old_entries_become_lines_of_the_log(old: str) -> None:
-    for words in (("audit", "0002"), ("people", "0003"), ("reviews", "0004")):
-        manage(old, "migrate", *words, "-v", "0")
+    run(old, "migrate audit 0002 -v 0", "migrate people 0003 -v 0", "migrate reviews 0004 -v 0")
     with psycopg.connect(old, autocommit=True) as house:
         house.execute(OLD.encode())
 
-    manage(old, "migrate", "-v", "0")
+    run(old, "migrate -v 0")
 
     with psycopg.connect(old) as house:
         found = house.execute(
@@ -74,5 +62,7 @@ def test_old_entries_become_lines_of_the_log(old: str) -> None:
         (0, "clock", "agents.run:x", "", {"n": None}),
     ]
     assert {"audit_payload_2026_09", "audit_payload_2026_10"} <= {name for (name,) in parts}
-    assert manage(old, "record", "sequence") == "3 sequenced.\n"
-    assert manage(old, "record", "check") == "Nothing is wrong with 3 leaves.\n"
+    assert run(old, "record sequence", "record check") == [
+        "3 sequenced.\n",
+        "Nothing is wrong with 3 leaves.\n",
+    ]

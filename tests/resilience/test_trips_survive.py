@@ -15,6 +15,7 @@ import pytest
 
 from dashboard.embedded.process import CannotStart
 from dashboard.embedded.runtime import OWNER
+from tests.commands import manage
 
 from .house import House, wait_for
 
@@ -24,16 +25,14 @@ OFFENCE = "mail:1"
 class Agent:
     """An agent at the door that goes on trying, whatever happens there, and notes what it was let do."""
 
-    def __init__(self, house: House, name: str) -> None:
-        made = house.python("manage.py", "agent", "create", name, "--team", "fleet", "--json")
-        told = json.loads(made)
-        self.id, self.name = told["id"], name
+    def __init__(self, house: House, told: dict[str, Any]) -> None:
+        self.id, self.name = told["id"], told["name"]
         self.http = httpx.Client(
             base_url=f"{house.url}/api/v1",
             headers={"Authorization": f"Bearer {told['key']}"},
             timeout=5,
         )
-        self.run = self.call("POST", "/runs", json={"name": "work", "key": name})["id"]
+        self.run = self.call("POST", "/runs", json={"name": "work", "key": self.name})["id"]
         self.tried = 0
         self.codes: list[str] = []
 
@@ -106,7 +105,8 @@ def nothing_was_lost(house: House, agents: list[Agent]) -> None:
 @pytest.fixture
 def fleet(house: House) -> Iterator[list[Agent]]:
     """Two: with a third, the fleet guard would keep it from being paused."""
-    made = [Agent(house, f"looper-{n}") for n in range(2)]
+    creating = (f"agent create looper-{n} --team fleet --json" for n in range(2))
+    made = [Agent(house, json.loads(told)) for _, told in manage(house.environment, *creating)]
     yield made
     for agent in made:
         agent.http.close()
