@@ -18,3 +18,17 @@ def one_trip() -> Iterator[None]:
     connection.ensure_connection()
     with connection.wrap_database_errors, connection.connection.pipeline():
         yield
+
+
+@contextmanager
+def last_trip() -> Iterator[None]:
+    """`one_trip`, and the COMMIT travels along where the transaction is the verb's own: nobody may write after it.
+
+    Within somebody else's transaction nothing is committed here. What the database refuses, also at the COMMIT,
+    is raised at the end, as it would be by `transaction.atomic`, which then finds that it has nothing left to do.
+    """
+    with one_trip():
+        yield
+        if len(connection.atomic_blocks) == 1 and not connection.needs_rollback:
+            with connection.cursor() as cursor:
+                cursor.execute("commit")

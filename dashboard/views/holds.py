@@ -14,6 +14,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -201,10 +202,8 @@ def verb(act: Verb) -> Callable[..., HttpResponse]:
             act(request, pk)
         if outcome.succeeded and not request.htmx:
             return redirect(back_to(request) or reverse("hold", args=[pk]))
-        if (
-            outcome.succeeded
-        ):  # nothing more is read here: the agent is being told at this very moment
-            return render(request, "hold.html#follow", {"pk": pk})
+        if outcome.succeeded:  # nothing is read here: the agent is being told at this very moment
+            return HttpResponse(render_to_string("hold.html#follow", {"pk": pk}))
         if request.htmx:
             return _refused(request, pk, outcome)
         return _page(request, pages.whole(pk, request.user), outcome)

@@ -17,6 +17,7 @@ from agents.models.run import DirectiveKind
 from agents.transitions import action as actions
 from audit.errors import Conflict, Invalid, NotFound
 from audit.record import record
+from audit.trips import last_trip
 from people.models import Person
 
 from ..models import Comment, Hold, HoldDecision, HoldKind
@@ -59,7 +60,8 @@ def reject(hold: Hold | UUID, *, by: Person, note: str) -> Hold:
     hold = lock(hold, by=by, kind=HoldKind.APPROVAL)
     assert hold.action is not None
     actions.reject(hold.action, by=by, message=required(note, "Say why: the agent reads it."))
-    return decide(hold, HoldDecision.REJECTED, by=by, note=note)
+    with last_trip():
+        return decide(hold, HoldDecision.REJECTED, by=by, note=note)
 
 
 @transaction.atomic
@@ -69,7 +71,8 @@ def answer(hold: Hold | UUID, *, by: Person, note: str) -> Hold:
     assert hold.action is not None
     words = required(note, "Write the answer the agent should read.")
     actions.reject(hold.action, by=by, message=words, decision=Decision.ANSWERED)
-    return decide(hold, HoldDecision.ANSWERED, by=by, note=note)
+    with last_trip():
+        return decide(hold, HoldDecision.ANSWERED, by=by, note=note)
 
 
 @transaction.atomic
@@ -79,7 +82,8 @@ def ask(hold: Hold | UUID, *, by: Person, note: str) -> Hold:
     assert hold.action is not None
     question = required(note, "Write the question the agent should read.")
     actions.reject(hold.action, by=by, message=question, decision=Decision.ASKED)
-    return decide(hold, HoldDecision.ASKED, by=by, note=note)
+    with last_trip():
+        return decide(hold, HoldDecision.ASKED, by=by, note=note)
 
 
 @transaction.atomic

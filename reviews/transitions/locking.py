@@ -85,10 +85,11 @@ def locked(hold: Hold | UUID) -> Hold:
     Every verb locks the agent first, so nobody else can be at its runs and actions meanwhile.
     """
     pk = hold.pk if isinstance(hold, Hold) else hold
-    with one_trip(), connection.cursor() as lock_agent, connection.cursor() as cursor:
-        lock_agent.execute(LOCK_AGENT, [pk])
-        cursor.execute(LOCKED, [pk])
-        row = cursor.fetchone()
+    with connection.cursor() as lock_agent, connection.cursor() as cursor:
+        with one_trip():
+            lock_agent.execute(LOCK_AGENT, [pk])
+            cursor.execute(LOCKED, [pk])
+        row = cursor.fetchone()  # within, it would be asked for on a trip of its own
     if row is None:
         raise NotFound("There is no such hold.")
     fresh: Hold

@@ -19,7 +19,7 @@ from agents.transitions import judging
 from audit.errors import Conflict, Invalid, Refused
 from audit.ids import new_id
 from audit.record import record
-from audit.trips import one_trip
+from audit.trips import last_trip
 from people.models import Person
 
 from ..models import Hold, HoldDecision, HoldKind, Vote
@@ -132,7 +132,7 @@ def vote(hold: Hold, *, by: Person, seat: UUID, note: str) -> Hold:
     if edited:
         facts |= {"before": hold.action.arguments, "after": hold.candidate}
     decision = HoldDecision.EDITED if edited else HoldDecision.APPROVED
-    with one_trip(), connection.cursor() as cursor:
+    with last_trip(), connection.cursor() as cursor:
         actions.write_decision(hold.action)
         if alone:
             cursor.execute(CAST, ballot)

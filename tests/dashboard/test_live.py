@@ -112,7 +112,7 @@ def test_a_ring_is_heard_at_once(live: str, cookie: str, support: Team) -> None:
         await socket.send('{"watch": ["holds"]}')
         assert await heard(socket) == {"watching": True}
         before = asyncio.get_running_loop().time()
-        hub.deliver_soon((f"holds.{support.pk}",))
+        hub.ring_from_thread((f"holds.{support.pk}",))
         return await heard(socket), asyncio.get_running_loop().time() - before
 
     message, took = listen(live, cookie, talk)
@@ -127,7 +127,7 @@ def test_many_rings_are_told_together(live: str, cookie: str, support: Team) -> 
         await heard(socket)
         messages = []
         for _ in range(40):
-            hub.deliver_soon((f"holds.{support.pk}", f"agents.{support.pk}"))
+            hub.ring_from_thread((f"holds.{support.pk}", f"agents.{support.pk}"))
             await asyncio.sleep(0.01)
         try:
             while True:
