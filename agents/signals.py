@@ -21,7 +21,8 @@ action_found = Signal()
 """`action`: its outcome came after all."""
 
 agent_stopped = Signal()
-"""`trip`: an agent, or one run, was paused and a person must say what now."""
+"""`trip`: an agent, or one run, was paused and a person must say what now. Where a hot door stops an agent by itself,
+who asks is asked for statements instead (`transitions.halting.ask_with`)."""
 
 agents_stopped = Signal()
 """`trips`: many agents were paused by one deed, and somebody must say of each what now."""

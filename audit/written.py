@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Model
 
 type Statement = tuple[str, dict[str, Any]]
@@ -36,8 +36,9 @@ def send(*statements: Statement) -> None:
 def insertion(row: Model) -> Statement:
     """What `insert` sends."""
     fields: Any = row._meta.concrete_fields
+    here = connections[DEFAULT_DB_ALIAS]  # looked up once: every field looks several times
     return _insert(type(row)), {
-        field.column: field.get_db_prep_save(field.pre_save(row, True), connection)
+        field.column: field.get_db_prep_save(field.pre_save(row, True), here)
         for field in fields
     }
 
@@ -45,8 +46,9 @@ def insertion(row: Model) -> Statement:
 def changes(row: Model, *names: str) -> Statement:
     """What `update` sends."""
     fields: list[Any] = [row._meta.get_field(name) for name in names]
+    here = connections[DEFAULT_DB_ALIAS]
     values = {
-        field.column: field.get_db_prep_save(getattr(row, field.attname), connection)
+        field.column: field.get_db_prep_save(getattr(row, field.attname), here)
         for field in fields
     }
     return _update(type(row), names), {**values, "pk": row.pk}
