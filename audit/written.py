@@ -38,8 +38,7 @@ def insertion(row: Model) -> Statement:
     fields: Any = row._meta.concrete_fields
     here = connections[DEFAULT_DB_ALIAS]  # looked up once: every field looks several times
     return _insert(type(row)), {
-        field.column: field.get_db_prep_save(field.pre_save(row, True), here)
-        for field in fields
+        field.column: field.get_db_prep_save(field.pre_save(row, True), here) for field in fields
     }
 
 
@@ -48,8 +47,7 @@ def changes(row: Model, *names: str) -> Statement:
     fields: list[Any] = [row._meta.get_field(name) for name in names]
     here = connections[DEFAULT_DB_ALIAS]
     values = {
-        field.column: field.get_db_prep_save(getattr(row, field.attname), here)
-        for field in fields
+        field.column: field.get_db_prep_save(getattr(row, field.attname), here) for field in fields
     }
     return _update(type(row), names), {**values, "pk": row.pk}
 
