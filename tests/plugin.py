@@ -18,6 +18,8 @@ from dashboard.embedded.process import command_line
 from dashboard.embedded.runtime import OWNER, Runtime
 
 _PREFIX = "watchfloor-test-"
+_TRUSTED = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_BEFORE = "BEFORE_TESTS_"
 _started: list[tuple[Runtime, Path]] = []
 
 
@@ -63,8 +65,16 @@ def _trust_nobody(folder: Path) -> None:
     """An HTTP client reads all authorities of the world when it is made, which takes longer than many a test does;
     here it speaks to this machine."""
     folder.mkdir()
-    os.environ.pop("SSL_CERT_FILE", None)
+    for name in _TRUSTED:
+        if name in os.environ:
+            os.environ[_BEFORE + name] = os.environ.pop(name)
     os.environ["SSL_CERT_DIR"] = str(folder)
+
+
+def trusting() -> dict[str, str]:
+    """The environment with the authorities that were trusted before: for what fetches, as `bin/dev` may."""
+    kept = {name: value for name, value in os.environ.items() if name not in _TRUSTED}
+    return kept | {name: kept.pop(_BEFORE + name) for name in _TRUSTED if _BEFORE + name in kept}
 
 
 def _clear_away() -> None:

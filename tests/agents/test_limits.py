@@ -132,18 +132,18 @@ def test_more_than_the_burst_is_refused_for_good(asker: Asker, support: Team) ->
 
 
 def test_a_hundred_who_ask_at_once_never_exceed_the_rate(asker: Asker, support: Team) -> None:
-    limit(support, {"resource": "openai", "rate": "50/1s", "burst": 5})
+    limit(support, {"resource": "openai", "rate": "5/1s", "burst": 5})
 
     with ThreadPoolExecutor(50) as pool:
         told = list(pool.map(lambda _: asker.told(max_wait_s=1), range(150)))
 
     granted = sorted(datetime.fromisoformat(t["starts_at"]) for t in told if t["granted"])
-    assert 50 <= len(granted) < 150
+    assert 10 <= len(granted) < 150
     for first, begin in enumerate(granted):  # in every span of time, and not only on the whole
         for count, end in enumerate(granted[first:], 1):
-            assert count <= 5 + 50 * (end - begin).total_seconds() + 1e-3
+            assert count <= 5 + 5 * (end - begin).total_seconds() + 1e-3
     waited = [p.starts_at for p in Permit.objects.order_by("starts_at") if p.starts_at]
-    assert min(b - a for a, b in pairwise(waited)) >= timedelta(milliseconds=20)
+    assert min(b - a for a, b in pairwise(waited)) >= timedelta(milliseconds=200)
     use = LimitUse.objects.aggregate(granted=Sum("granted"), refused=Sum("refused"))
     assert use == {"granted": len(granted), "refused": 150 - len(granted)}
 

@@ -174,6 +174,7 @@ def in_use(team: Team, scout: Agent) -> Limit:
 
 
 @pytest.mark.allow_console("422 (Unprocessable Content)")
+@pytest.mark.allow_console("404")  # its open page may hear that it is removed before it is left
 def test_a_limit_is_added_and_removed_by_hand(page: Page, live: str, ada: Person) -> None:
     enter(page, live, ada, "/settings/limits/")
     expect(page.get_by_role("heading", name="Nothing is limited yet")).to_be_visible()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -20,6 +19,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from dashboard.embedded.runtime import PROJECT
+from tests.plugin import trusting
 from tests.resilience.house import wait_for
 
 SOON = 30_000
@@ -38,7 +38,7 @@ class Floor:
         self.log = folder / "dev.log"
         (folder / "home").mkdir()
         ours = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "WATCHFLOOR_", "DJANGO_")
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+        environment = {k: v for k, v in trusting().items() if not k.startswith(ours)}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [PROJECT / "bin" / "dev", "--port", str(port)],

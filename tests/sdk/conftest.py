@@ -60,8 +60,8 @@ def aside() -> Callable[..., Future[Any]]:
     return start
 
 
-def eventually(look: Callable[[], Any], within: float = 10.0) -> Any:
-    """What `look` gives once that is true."""
+def eventually(look: Callable[[], Any], within: float = 40.0) -> Any:
+    """What `look` gives once that is true; a process that starts for it may have a busy machine."""
     ends = time.monotonic() + within
     while not (found := look()):
         assert time.monotonic() < ends, "it did not happen"
