@@ -9,11 +9,6 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-ADMISSION_FACTS = """
-select * from agents_admission_facts(
-    %(key)s, %(run)s, %(call_id)s, %(idempotency_key)s, %(item)s, %(tool)s, %(lock)s)
-"""
-
 ACTION_FACTS = "select * from agents_action_facts(%(key)s, %(action)s)"
 
 ACTION_JSON = "select agents_action_json(x)::text from agents_action x where x.id = %(action)s"
@@ -52,17 +47,6 @@ class Counted(NamedTuple):
                 rows += [f"({_OWNERS[name]}, 10)", f"({_OWNERS[name]}, 3600)"]
         return ", ".join(rows)
 
-
-_COUNT = """
-    insert into agents_bucket as k (
-           owner, width, slot, actions, finished, failures, slow, unusual, tokens, cost_usd)
-    select o, w, floor(extract(epoch from %(now)s::timestamptz) / w)::int,
-           %(count_actions)s, 0, 0, 0, %(count_unusual)s, %(count_tokens)s, %(count_cost)s
-      from (values {owners}) as owners (o, w)
-        on conflict (owner, width, slot) do update set
-           actions = k.actions + excluded.actions, unusual = k.unusual + excluded.unusual,
-           tokens = k.tokens + excluded.tokens, cost_usd = k.cost_usd + excluded.cost_usd
-"""
 
 # What was reserved leaves the slot it was reserved in, what it came to enters the present one. Leaving
 # the present one instead would lend today's window what an earlier one had held.
@@ -145,13 +129,6 @@ update agents_account k
   from locked, action where k.id = locked.id
 """
 
-_RESERVE = """
-    update agents_account k
-       set reserved = k.reserved
-           + case k.unit when 'tokens' then %(count_tokens)s::bigint else %(count_cost)s::numeric end
-     where k.id = any(%(accounts)s::uuid[])
-"""
-
 _SPEND = f"""
     update agents_account k
        set reserved = k.reserved - case k.unit when 'tokens' then x.estimated_tokens
@@ -162,20 +139,6 @@ _SPEND = f"""
      where k.id = locked.id and x.id = %(action)s and b.id = k.budget_id
     returning k.id, k.warned < {{share}} as is_low
 """
-
-_TAKEN = "case k.unit when 'tokens' then %(count_tokens)s::bigint else %(count_cost)s::numeric end"
-
-_RESERVE_IF_ROOM = f"""
-    update agents_account k set reserved = k.reserved + {_TAKEN}
-      from (select a.id from agents_account a where a.id = any(%(accounts)s::uuid[])
-             order by a.id for no key update) locked, agents_budget b
-     where k.id = locked.id and b.id = k.budget_id
-       and k.reserved + k.spent < b.limit + k.raised
-       and k.reserved + k.spent + {_TAKEN} <= b.limit + k.raised
-    returning k.warned >= {{share}} as is_told
-"""
-"""Accounts shared by agents are locked by this statement and freed by the commit that travels with it: between
-reading and writing, others would wait for us to think."""
 
 ASSUME = f"""
 with spent as (
@@ -215,12 +178,6 @@ select * from reached order by id
 """
 """Accounts that reached a share nobody was told of yet; now somebody is."""
 
-_USES = """
-    insert into agents_tooluse as k (agent_id, tool, uses)
-    select %(agent)s::uuid, t, 1 from unnest(array['', %(tool)s::text]) as t
-        on conflict (agent_id, tool) do update set uses = k.uses + 1
-"""
-
 _STREAK = {
     "longer": """
     insert into agents_streak as k (owner, malformed, began_at)
@@ -247,58 +204,6 @@ payload as (
                             else jsonb_build_object('source', %(source)s::jsonb) end)::text from entry),
 pending as (insert into audit_pending (id) select id from entry)"""
 """As `audit.record` writes it; `source` is `audit.source.text()`."""
-
-_INSERT_ACTION = """
-    insert into agents_action (
-        id, agent_id, run_id, call_id, kind, tool, subject, item, step, attempt, idempotency_key,
-        arguments, digest, policy_version, rule, requirement, on_behalf_of, revises_id, state, gated, code, state_reason, reason, amount, currency,
-        estimated_tokens, estimated_cost_usd, input_tokens, output_tokens, cost_usd, cost_source, model, trace_url,
-        is_malformed, accounts, resume, claim_id, claimed_at, lease_until, probe_of_id, probe_generation, decision, message,
-        decided_by, created_at, expires_at)
-    values (
-        %(action)s, %(agent)s, %(run)s, %(call_id)s, %(kind)s, %(tool)s, %(subject)s, %(item)s,
-        %(step)s, %(attempt)s, %(idempotency_key)s, %(arguments)s::jsonb, %(digest)s,
-        %(policy_version)s, %(rule)s, %(requirement)s::jsonb, %(on_behalf_of)s, %(revises)s::uuid,
-        %(state)s, true, %(code)s, %(state_reason)s, %(reason)s, %(amount)s,
-        %(currency)s, %(estimated_tokens)s, %(estimated_cost_usd)s, 0, 0, 0, '', '', %(trace_url)s,
-        false, %(accounts)s::uuid[], %(resume)s::jsonb, %(claim_id)s, %(claimed_at)s, %(lease_until)s, %(probe_of)s,
-        %(probe_generation)s, '', '', '', %(now)s, %(expires_at)s)
-    returning agents_action_json(agents_action)::text as action_json
-"""
-
-
-@cache
-def write_admission(counted: Counted) -> str:
-    """Action, entry, windows and what else is counted, in one statement."""
-    parts = [
-        f"written as ({_INSERT_ACTION})",
-        _ENTRY,
-        f"counted as ({_COUNT.format(owners=counted.owners())})",
-        "summed as (update agents_run set actions_count = actions_count + 1, seen_at = %(now)s"
-        " where id = %(run)s)",
-    ]
-    if counted.tools:
-        parts.append(f"used as ({_USES})")
-    told = "action_json"
-    if counted.accounts and counted.if_room:
-        parts.append(f"reserved as ({_RESERVE_IF_ROOM.format(share=SHARE)})")
-        told = (
-            "case when (select count(*) from reserved where is_told) = cardinality(%(accounts)s::uuid[])"
-            " then action_json else agents_step_aside() end"
-        )
-    elif counted.accounts:
-        parts.append(f"reserved as ({_RESERVE})")
-    return f"with {', '.join(parts)} select {told} as action_json from written"
-
-
-@cache
-def write_denial(counted: Counted) -> str:
-    """Action and entry; what was refused is counted only where a breaker looks for the unusual."""
-    parts = [f"written as ({_INSERT_ACTION})", _ENTRY]
-    if counted.tools:
-        parts.append(f"counted as ({_COUNT.format(owners=counted.owners())})")
-    return f"with {', '.join(parts)} select action_json from written"
-
 
 WRITE_CLAIM = f"""
 with written as (

@@ -55,11 +55,11 @@ def forget_buckets() -> None:
     with connection.cursor() as cursor:
         for width, keep in ((10, KEEP_NARROW_S), (3600, KEEP_WIDE_S)):
             cursor.execute(
-                """delete from agents_bucket where (owner, width, slot) in (
+                f"""delete from agents_bucket where (owner, width, slot) in (
                      select owner, width, slot from agents_bucket
-                      where width = %s and slot < floor(extract(epoch from now()) - %s) / %s
+                      where width = {width} and slot < floor(extract(epoch from now()) - %s) / {width}
                       limit 1000)""",
-                [width, keep, width],
+                [keep],
             )
 
 

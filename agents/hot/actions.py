@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +12,8 @@ import psycopg
 from audit.bell import hub
 from audit.errors import Conflict, NotFound
 
-from .. import policies, prices
+from .. import prices
 from .. import statements as sql
-from ..policies import Policies
 from ..rules.admission import Judgement
 from ..rules.prices import PriceBook
 from ..shapes import Claim, Proposed, Settle
@@ -23,79 +21,34 @@ from ..transitions import action as verbs
 from ..transitions.halting import Halt, Halted, plain_halt
 from ..weighing import (
     NO_ROOM,
-    REPLAYED,
     USED_UP,
-    Seen,
     Settlement,
     Unauthorized,
-    admission_answer,
     checked_action,
-    checked_run,
     weigh_claim,
-    weigh_proposal,
     weigh_settlement,
 )
 from . import halting
+from .admitting import Asked, Further, Told, alone, in_company, policies_of
+from .group import Group
 from .pipeline import Answer, Pipeline
 from .pool import first, in_django, one, pool, transaction
 
 logger = logging.getLogger(__name__)
 
-_compiling = ThreadPoolExecutor(1, "compile")
-"""A thousand rules take a fifth of a second: others go on meanwhile. Never in the threads that ordinary verbs
-run in: all of those may be waiting for the very agent that is locked while its policy is compiled."""
-
 
 async def propose(key: bytes, run: UUID, proposed: Proposed) -> tuple[Judgement, bytes]:
     """Admit, deny, replay or put off; what needs a person, or answers one, goes to the ordinary verb."""
-    request = proposed.request
-    asked = {
-        "key": key,
-        "run": run,
-        "call_id": request.call_id,
-        "idempotency_key": request.idempotency_key,
-        "item": proposed.item,
-        "tool": request.tool,
-        "lock": False,
-    }
-    answer, careful = None, False
-    try:
-        async with transaction() as conn:
-            row = checked_run(await first(conn, sql.ADMISSION_FACTS, asked))
-            weighed = weigh_proposal(
-                row, proposed, run, *await policies_of(conn, row), if_room=True
-            )
-            if isinstance(weighed, Seen):
-                judgement = REPLAYED
-                answer = await conn.execute(sql.ACTION_JSON, {"action": weighed.action})
-            else:
-                judgement = weighed.judgement
-                careful = judgement.needs_care or request.revises is not None
-                if weighed.params is not None and not careful:
-                    answer = await conn.execute(weighed.statement, weighed.params)
-    except psycopg.DatabaseError as error:
-        if error.sqlstate != NO_ROOM:
-            raise
-        careful = True
-    if careful:
+    asked = Asked(key, run, proposed, copy_context())
+    told = await _admissions.ask(asked, of=key)
+    if told is Further.ALONE:
+        told = await alone(asked)
+    if isinstance(told, Further):
         return await in_django(verbs.propose, key, run, proposed)
-    action = await text(answer) if answer is not None else None
-    if action is not None and judgement is not REPLAYED:
-        hub.ring_soon(f"run.{run}", f"agent.{row.agent_id}", f"agents.{row.team_id}", "agents")
-    return judgement, admission_answer(judgement, action=action, control=row.control)
+    return told
 
 
-async def policies_of(conn: Pipeline, row: Any) -> tuple[Policies, bool]:
-    """The policies that facts name, and whether the team works now (read only where a rule asks)."""
-    known = policies.known(row)
-    if known is None:
-        found = await conn.execute(sql.POLICY_DOCUMENTS, {"ids": policies.named(row)})
-        loop, rows = asyncio.get_running_loop(), await found.fetchall()
-        known = await loop.run_in_executor(_compiling, policies.learn, row, rows)
-    if not known.needs_calendar:
-        return known, True
-    calendar = await first(conn, sql.CALENDAR, {"team": row.team_id})
-    return known, policies.works_at(row.now_at, calendar)
+_admissions: Group[Asked, Told] = Group(in_company)
 
 
 async def claim(key: bytes, action: UUID, request: Claim) -> bytes:

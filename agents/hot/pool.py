@@ -17,6 +17,20 @@ from .pipeline import HotConnection, Pipeline
 SIZE = int(os.environ.get("WATCHFLOOR_HOT_POOL", "8"))
 TIMEOUT_S = 5.0
 
+BY_INDEX = " ".join(
+    f"-c {setting}"
+    for setting in (
+        "plan_cache_mode=force_generic_plan",
+        "enable_seqscan=off",
+        "enable_hashjoin=off",
+        "enable_mergejoin=off",
+        "enable_material=off",
+        "jit=off",
+    )
+)
+"""Every statement of the hot doors looks a few rows up. A plan made while a table was small would read all of it
+when it has grown, and making one anew takes ten times as long as running it."""
+
 _pool: AsyncConnectionPool[HotConnection] | None = None
 
 
@@ -32,7 +46,7 @@ async def startup() -> None:
             "autocommit": True,
             "prepare_threshold": 0,
             "row_factory": namedtuple_row,
-            "options": "-c timezone=UTC",
+            "options": f"-c timezone=UTC {BY_INDEX}",
         },
         min_size=min(2, SIZE),
         max_size=SIZE,

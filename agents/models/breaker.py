@@ -313,7 +313,11 @@ class Bucket(models.Model):
     class Meta:
         verbose_name = _("bucket")
         verbose_name_plural = _("buckets")
-        indexes = [models.Index(fields=["width", "slot"], name="bucket_age")]
+        # For forgetting. Partial, so that nobody who looks for an owner's windows is tempted to read all owners'.
+        indexes = [
+            models.Index(fields=["slot"], condition=models.Q(width=10), name="bucket_age_narrow"),
+            models.Index(fields=["slot"], condition=models.Q(width=3600), name="bucket_age_wide"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.owner} {self.width}s {self.slot}"

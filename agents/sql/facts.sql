@@ -173,7 +173,7 @@ $$;
 -- One plan reads all gauges: a function call for each breaker cost as much as the rest of an admission's reading.
 create or replace function agents_proposal_breakers(
     p_agent uuid, p_team uuid, p_run uuid, p_item text, p_tool text, p_now timestamptz
-) returns text language sql stable as $$
+) returns table (breakers text) language sql stable rows 1 as $$
     select coalesce(json_agg(agents_breaker_json(b, p_now, coalesce(g.value, 0), 0, 0, 0)
                              order by b.condition, b.unit, b.id), '[]')::text
       from agents_watching(p_agent, p_team, p_run) b
@@ -289,8 +289,9 @@ begin
     return coalesce(ids, '{}');
 end $$;
 
--- What a run's agent must obey now.
-create or replace function agents_control_json(p_run uuid) returns jsonb language sql stable as $$
+-- What a run's agent must obey now. As a table of one row, so that PostgreSQL puts it in its caller's place.
+create or replace function agents_control(r agents_run, a agents_agent)
+returns table (control jsonb) language sql stable rows 1 as $$
     select jsonb_build_object(
         'state', s.state,
         'reason', case when s.state = 'paused' and a.state = 'paused' then a.state_reason
@@ -313,13 +314,17 @@ create or replace function agents_control_json(p_run uuid) returns jsonb languag
                   where x.agent_id = a.id and x.state = 'executing' and x.run_id = r.id
                     and x.cancel_requested_at is not null
                   order by x.id limit 100) x), '[]'))
-    from agents_run r join agents_agent a on a.id = r.agent_id,
-    lateral (select case
+    from (select case
         when r.state not in ('running', 'paused') then r.state
         when a.state = 'retired' then 'terminated'
         when a.state = 'paused' or r.state = 'paused' then 'paused'
         else 'running' end as state) s
-    where r.id = p_run
+$$;
+
+create or replace function agents_control_json(p_run uuid) returns jsonb language sql stable as $$
+    select c.control
+      from agents_run r join agents_agent a on a.id = r.agent_id, lateral agents_control(r, a) c
+     where r.id = p_run
 $$;
 
 -- An action as its agent sees it.
@@ -339,9 +344,8 @@ create or replace function agents_action_json(x agents_action) returns jsonb lan
 $$;
 
 -- The policies that judge an agent: its own version and its team's, and both numbers as text.
-create or replace function agents_policies(
-    p_agent uuid, p_team uuid, out policy uuid, out team_policy uuid, out policy_version text
-) language sql stable as $$
+create or replace function agents_policies(p_agent uuid, p_team uuid)
+returns table (policy uuid, team_policy uuid, policy_version text) language sql stable rows 1 as $$
     select own.current_id, of_team.current_id,
            coalesce(t.number, 0) || '.' || coalesce(o.number, 0)
       from (select 1) as one
@@ -351,62 +355,85 @@ create or replace function agents_policies(
       left join agents_policyversion t on t.id = of_team.current_id
 $$;
 
--- For a proposal. No row at all when the key is unknown; run_state is null when the run is not this agent's.
+-- For proposals, one of an agent: what each is judged by, all under the locks of their agents and runs. No row where the
+-- key is unknown; run_state is null when the run is not this agent's. `p_wait`: wait for an agent that somebody else
+-- holds, or else leave it out: who comes along with others must not keep them waiting.
 create or replace function agents_admission_facts(
-    p_key bytea, p_run uuid, p_call text, p_idempotency text, p_item text, p_tool text, p_lock boolean,
-    out agent_id uuid, out team_id uuid, out agent_state text, out agent_reason text,
-    out agent_name text, out environment text, out team_name text,
-    out policy uuid, out team_policy uuid, out policy_version text,
-    out run_state text, out run_reason text, out run_name text, out on_behalf_of text,
-    out now_at timestamptz, out control text,
-    out seen uuid, out seen_digest bytea, out breakers text, out budgets text,
-    out uses bigint, out tool_uses bigint
-) returns setof record language plpgsql as $$
+    p_keys bytea[], p_runs uuid[], p_calls text[], p_idempotency text[], p_items text[], p_tools text[],
+    p_lock boolean, p_wait boolean
+) returns table (
+    n int, agent_id uuid, team_id uuid, agent_state text, agent_reason text,
+    agent_name text, environment text, team_name text,
+    policy uuid, team_policy uuid, policy_version text,
+    run_state text, run_reason text, run_name text, on_behalf_of text,
+    now_at timestamptz, control text,
+    seen uuid, seen_digest bytea, breakers text, budgets text,
+    uses bigint, tool_uses bigint
+) language plpgsql
+  -- Planning takes ten times as long as running, and tables that are small today are not small next month.
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+  set enable_material = off
+as $$
 #variable_conflict use_column
 declare
-    its_agent uuid;
+    its_n int[];
+    its_agents uuid[];
+    its_now timestamptz;
 begin
-    select a.id, a.team_id, a.state, a.state_reason, a.name, a.environment, t.name
-      into agent_id, team_id, agent_state, agent_reason, agent_name, environment, team_name
-      from agents_agentkey k join agents_agent a on a.id = k.agent_id
+    if p_wait then
+        select array_agg(l.n), array_agg(l.id) into its_n, its_agents
+          from (select k.n::int, a.id
+                  from unnest(p_keys) with ordinality as k (hash, n)
+                  join agents_agentkey y on y.hash = k.hash and y.revoked_at is null
+                  join agents_agent a on a.id = y.agent_id
+                 order by a.id for no key update of a) l;
+    else
+        select array_agg(l.n), array_agg(l.id) into its_n, its_agents
+          from (select k.n::int, a.id
+                  from unnest(p_keys) with ordinality as k (hash, n)
+                  join agents_agentkey y on y.hash = k.hash and y.revoked_at is null
+                  join agents_agent a on a.id = y.agent_id
+                 order by a.id for no key update of a skip locked) l;
+    end if;
+    -- "is not distinct from" is no condition for an index: an agent may have many runs, and this is one of them.
+    perform 1
+       from unnest(its_n, its_agents) as g (n, agent),
+            lateral (select 1 from agents_run r
+                      where r.id = p_runs[g.n] and r.agent_id is not distinct from g.agent
+                        for no key update) r;
+    its_now := clock_timestamp();
+    return query
+    select g.n, a.id, a.team_id, a.state::text, a.state_reason::text, a.name::text, a.environment::text, t.name::text,
+           p.policy, p.team_policy, p.policy_version,
+           r.state::text, r.state_reason::text, r.name::text, r.on_behalf_of::text, its_now, c.control::text,
+           s.id, s.digest, w.breakers,
+           case when s.id is null and r.id is not null and exists (
+                select 1 from agents_budget b
+                 where b.team_id = a.team_id and (b.agent_id is null or b.agent_id = a.id))
+                then agents_budgets_json(a.id, a.team_id, r.id, its_now, p_lock) end,
+           u.uses, u.tool_uses
+      from unnest(its_n, its_agents) as g (n, agent)
+      join agents_agent a on a.id = g.agent
       join people_team t on t.id = a.team_id
-     where k.hash = p_key and k.revoked_at is null
-       for no key update of a;
-    if not found then
-        return;
-    end if;
-    its_agent := agent_id;
-    select r.state, r.state_reason, r.name, r.on_behalf_of
-      into run_state, run_reason, run_name, on_behalf_of
-      from agents_run r
-     where r.id = p_run and r.agent_id = its_agent
-       for no key update;
-    if not found then
-        return next;
-        return;
-    end if;
-    select p.policy, p.team_policy, p.policy_version into policy, team_policy, policy_version
-      from agents_policies(its_agent, team_id) p;
-    now_at := clock_timestamp();
-    control := agents_control_json(p_run)::text;
-    select x.id, x.digest into seen, seen_digest
-      from agents_action x where x.run_id = p_run and x.call_id = p_call;
-    if not found and p_idempotency <> '' then
-        select x.id, x.digest into seen, seen_digest
-          from agents_action x
-         where x.agent_id = its_agent
-           and x.idempotency_key = p_idempotency and x.idempotency_key <> ''
-           and x.state in ('allowed', 'held', 'approved', 'executing', 'succeeded', 'unknown');
-    end if;
-    if seen is null then
-        breakers := agents_proposal_breakers(its_agent, team_id, p_run, p_item, p_tool, now_at);
-        select max(u.uses) filter (where u.tool = ''),
-               max(case when u.is_known then 9e15::bigint else u.uses end) filter (where u.tool = p_tool)
-          into uses, tool_uses
-          from agents_tooluse u where u.agent_id = its_agent and u.tool in ('', p_tool);
-        budgets := agents_budgets_json(its_agent, team_id, p_run, now_at, p_lock);
-    end if;
-    return next;
+      left join agents_run r on r.id = p_runs[g.n] and r.agent_id is not distinct from a.id
+      left join lateral agents_policies(a.id, a.team_id) p on true
+      left join lateral agents_control(r, a) c on true
+      left join lateral (
+        (select x.id, x.digest from agents_action x where x.run_id = r.id and x.call_id = p_calls[g.n])
+        union all
+        (select x.id, x.digest from agents_action x
+          where x.agent_id = a.id and r.id is not null
+            and x.idempotency_key = p_idempotency[g.n] and x.idempotency_key <> ''
+            and x.state in ('allowed', 'held', 'approved', 'executing', 'succeeded', 'unknown'))
+        limit 1) s on true
+      left join lateral agents_proposal_breakers(
+            a.id, a.team_id, r.id, p_items[g.n], p_tools[g.n], its_now) w on s.id is null
+      left join lateral (
+        select max(u.uses) filter (where u.tool = '') as uses,
+               max(case when u.is_known then 9e15::bigint else u.uses end)
+                   filter (where u.tool = p_tools[g.n]) as tool_uses
+          from agents_tooluse u
+         where u.agent_id = a.id and u.tool in ('', p_tools[g.n])) u on true;
 end $$;
 
 -- For a claim or settlement. No row when the key is unknown; `state` is null when it is not this agent's.

@@ -21,6 +21,7 @@ from audit.record import Recordable, record, signature_of
 
 from .. import policies, prices, signals
 from .. import statements as sql
+from ..admissions import FACTS, facts_wanted
 from ..models import Action, ActionState, Agent, Run
 from ..models.action import Decision
 from ..policies import Policies
@@ -58,18 +59,7 @@ def propose(
     With `collapse`, a request that waits already under another call id is not asked a second time.
     """
     request = proposed.request
-    row = checked_run(
-        first(
-            sql.ADMISSION_FACTS,
-            key=key,
-            run=run_id,
-            call_id=request.call_id,
-            idempotency_key=request.idempotency_key,
-            item=proposed.item,
-            tool=request.tool,
-            lock=True,
-        )
-    )
+    row = checked_run(first(FACTS, **facts_wanted([(key, run_id, proposed)]), lock=True, wait=True))
     weighed = weigh_proposal(row, proposed, run_id, *policies_of(row))
     if isinstance(weighed, Seen):
         return replayed(weighed.action, row.control)
@@ -88,16 +78,16 @@ def propose(
     if probe is not None and not probation.lease_probe(probe):
         judgement = out_of_probes(probe)
         weighed = Weighed(judgement)
-    if judgement.admission == "held" and weighed.params is not None:
+    if judgement.admission == "held" and weighed.row is not None:
         if collapse and (twin := asking.twin(row, run_id, proposed)):
             return replayed(twin, row.control)
         judgement, told = asking.ask(row, proposed, weighed)
-    elif weighed.params is not None:
+    elif weighed.row is not None:
         if judgement.admission == "allowed" and request.revises is not None:
-            weighed.params["revises"] = asking.asked_about(row, proposed, run_id)
-        told = first(weighed.statement, **weighed.params)[0]
-    if weighed.judgement.is_low and weighed.params is not None and told is not None:
-        spending.tell_low(weighed.params["accounts"])
+            weighed.row["revises_id"] = asking.asked_about(row, proposed, run_id)
+        told = asking.write(weighed.counted, weighed.row)
+    if weighed.judgement.is_low and weighed.row is not None and told is not None:
+        spending.tell_low(weighed.row["accounts"])
     if told is not None:
         ring(f"run.{run_id}", f"agent.{row.agent_id}", f"agents.{row.team_id}", "agents")
     control = first(sql.CONTROL_JSON, run=run_id)[0]

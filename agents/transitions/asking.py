@@ -12,12 +12,13 @@ from people.rules.calendar import add_working
 
 from .. import policies, signals
 from .. import statements as sql
+from ..admissions import write_admissions
 from ..models import Action, ActionState
 from ..models.action import Decision
 from ..rules.admission import Judgement
 from ..rules.policy import Requirement
 from ..shapes import Proposed
-from ..weighing import Weighed
+from ..weighing import Weighed, encode
 from .rows import first
 
 
@@ -47,18 +48,24 @@ def twin(row: Any, run_id: UUID, proposed: Proposed) -> UUID | None:
 
 def ask(row: Any, proposed: Proposed, weighed: Weighed) -> tuple[Judgement, str]:
     """Hold it, or give the answer a person gave to the same request before. Returns the Action as JSON."""
-    assert weighed.params is not None
+    assert weighed.row is not None
     requirement = weighed.judgement.requirement or Requirement()
     if before := rejected_before(row, proposed, requirement):
         return remember(before, proposed, weighed)
-    params = weighed.params | {
+    held = weighed.row | {
         "expires_at": deadline(row, proposed, requirement),
-        "revises": asked_about(row, proposed, weighed.params["run"]),
+        "revises_id": asked_about(row, proposed, weighed.row["run_id"]),
     }
-    told = first(weighed.statement, **params)[0]
-    action = Action.objects.select_related("agent__team", "run", "revises").get(pk=params["action"])
+    told = write(weighed.counted, held)
+    action = Action.objects.select_related("agent__team", "run", "revises").get(pk=held["id"])
     signals.action_held.send(Action, action=action, queue=proposed.request.queue)
     return weighed.judgement, told
+
+
+def write(counted: sql.Counted, admission: dict[str, Any]) -> str:
+    """Write one admission. Returns the Action as JSON."""
+    told: str = first(write_admissions(counted), rows=encode([admission]).decode()).action_json
+    return told
 
 
 def rejected_before(row: Any, proposed: Proposed, requirement: Requirement) -> Action | None:
@@ -80,7 +87,7 @@ def rejected_before(row: Any, proposed: Proposed, requirement: Requirement) -> A
 
 def remember(before: Action, proposed: Proposed, weighed: Weighed) -> tuple[Judgement, str]:
     """Answer at once: nobody is asked the same twice, however often a model tries."""
-    assert weighed.params is not None
+    assert weighed.row is not None
     words = before.message
     judgement = replace(
         weighed.judgement,
@@ -89,23 +96,26 @@ def remember(before: Action, proposed: Proposed, weighed: Weighed) -> tuple[Judg
         reason=words,
         requirement=None,
     )
-    params = weighed.params | {
+    rejected = weighed.row | {
         "state": ActionState.REJECTED,
         "code": judgement.code,
         "state_reason": words,
         "expires_at": None,
         "entry_kind": "action.remembered",
+        "accounts": [],
+        "is_admitted": False,
+        "is_counted": False,
     }
-    first(sql.write_denial(sql.Counted()), **params)
-    Action.objects.filter(pk=params["action"]).update(
+    write(sql.Counted(), rejected)
+    Action.objects.filter(pk=rejected["id"]).update(
         decision=Decision.REJECTED,
         message=words,
         decided_by=before.decided_by,
-        decided_at=params["now"],
-        delivered_at=params["now"],
+        decided_at=rejected["created_at"],
+        delivered_at=rejected["created_at"],
         remembered=before,
     )
-    return judgement, first(sql.ACTION_JSON, action=params["action"])[0]
+    return judgement, first(sql.ACTION_JSON, action=rejected["id"])[0]
 
 
 def deadline(row: Any, proposed: Proposed, requirement: Requirement) -> datetime:

@@ -11,6 +11,7 @@ from .facts import (
     checked_action,
     checked_run,
     counted_for,
+    encode,
     first_of,
 )
 from .outcomes import Settlement, weigh_settlement
@@ -31,6 +32,7 @@ __all__ = [
     "checked_action",
     "checked_run",
     "counted_for",
+    "encode",
     "first_of",
     "weigh_claim",
     "weigh_proposal",

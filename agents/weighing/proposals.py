@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from django.conf import settings
 
@@ -18,7 +18,7 @@ from ..rules.admission import Judgement, judge
 from ..rules.breakers.gauges import is_unusual
 from ..rules.facts import AgentFacts, Event
 from ..shapes import Proposed
-from ..statements import write_admission, write_denial
+from ..statements import Counted
 from .facts import (
     Row,
     agent_facts,
@@ -35,13 +35,16 @@ class Seen(NamedTuple):
     action: Any
 
 
+NOTHING = Counted()
+
+
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """A judgement, with the statement and parameters that write it (none for `retry_later`)."""
+    """A judgement, and the row of `admissions.write_admissions` that writes it (none for `retry_later`)."""
 
     judgement: Judgement
-    statement: str = ""
-    params: dict[str, Any] | None = None
+    counted: Counted = NOTHING
+    row: dict[str, Any] | None = None
 
 
 def weigh_proposal(
@@ -70,29 +73,33 @@ def weigh_proposal(
     if judgement.admission == "retry_later":
         return Weighed(judgement)
     counted = counted_for(facts.breakers, accounts=bool(facts.budgets))
-    write = write_denial if judgement.admission == "denied" else write_admission
     return Weighed(
         judgement,
-        write(counted._replace(if_room=if_room)),
-        admission_params(row, proposed, judgement, run_id, facts),
+        counted._replace(if_room=if_room),
+        admission_row(row, proposed, judgement, run_id, facts, counted),
     )
 
 
-def admission_params(
-    row: Row, proposed: Proposed, judgement: Judgement, run_id: Any, facts: AgentFacts
+def admission_row(
+    row: Row,
+    proposed: Proposed,
+    judgement: Judgement,
+    run_id: Any,
+    facts: AgentFacts,
+    counted: Counted,
 ) -> dict[str, Any]:
-    """Parameters of `write_admission` and `write_denial`."""
+    """As `admissions.COLUMNS` and `admissions.BESIDE` name it."""
     request, now = proposed.request, row.now_at
     behalf = request.on_behalf_of or row.on_behalf_of
-    claimed = judgement.admission == "allowed" and request.claim_id
-    held = judgement.admission == "held"
-    probe = judgement.probe
+    requirement, probe = judgement.requirement, judgement.probe
+    is_denied = judgement.admission == "denied"
+    is_claimed = bool(judgement.admission == "allowed" and request.claim_id)
     return {
-        "action": new_id(),
-        "agent": row.agent_id,
-        "team": row.team_id,
-        "run": run_id,
-        "now": now,
+        "id": new_id(),
+        "agent_id": row.agent_id,
+        "team_id": row.team_id,
+        "run_id": run_id,
+        "created_at": now,
         "call_id": request.call_id,
         "kind": request.kind,
         "tool": request.tool,
@@ -101,16 +108,13 @@ def admission_params(
         "step": request.step,
         "attempt": request.attempt,
         "idempotency_key": request.idempotency_key,
-        "arguments": bytes(request.arguments).decode(),
-        "digest": proposed.digest,
+        "arguments": request.arguments,
+        "digest": f"\\x{proposed.digest.hex()}",
         "policy_version": row.policy_version,
         "rule": judgement.rule,
-        "requirement": encode(judgement.requirement.as_dict()).decode()
-        if judgement.requirement is not None
-        else None,
+        "requirement": None if requirement is None else requirement.as_dict(),
         "on_behalf_of": behalf,
-        "revises": None,
-        "state": "executing" if claimed else judgement.admission,
+        "state": "executing" if is_claimed else judgement.admission,
         "code": judgement.code,
         "state_reason": judgement.reason,
         "reason": request.reason,
@@ -119,34 +123,57 @@ def admission_params(
         "estimated_tokens": request.estimated_tokens,
         "estimated_cost_usd": request.estimated_cost_usd,
         "trace_url": request.trace_url,
-        "resume": None if bytes(request.resume) == b"null" else bytes(request.resume).decode(),
-        "claim_id": request.claim_id if claimed else "",
-        "claimed_at": now if claimed else None,
-        "lease_until": now + timedelta(seconds=request.lease_s) if claimed else None,
-        "expires_at": now + timedelta(seconds=request.expires_in_s)
-        if held
-        else kept_until(now, request.estimated_tokens, request.estimated_cost_usd)
-        if judgement.admission == "allowed" and not claimed
-        else None,
-        "probe_of": probe.id if probe else None,
+        "resume": request.resume,
+        "claim_id": request.claim_id if is_claimed else "",
+        "claimed_at": now if is_claimed else None,
+        "lease_until": now + timedelta(seconds=request.lease_s) if is_claimed else None,
+        "expires_at": expires_at(judgement, proposed, now, is_claimed=is_claimed),
+        "probe_of_id": probe.id if probe else None,
         "probe_generation": probe.generation if probe else None,
+        "accounts": [] if is_denied else [budget.account for budget in facts.budgets],
         "entry_kind": f"action.{judgement.admission}",
-        "summary": f"{request.tool} {request.subject}".strip(),
-        "source": source.text(),
-        "data": encode(
-            {
-                "tool": request.tool,
-                "digest": proposed.digest.hex(),
-                "policy_version": row.policy_version,
-                "rule": judgement.rule,
-                "code": judgement.code,
-                "claimed": bool(claimed),
-                **({"on_behalf_of": behalf} if behalf else {}),
-            }
-        ).decode(),
-        "accounts": [] if judgement.admission == "denied" else [b.account for b in facts.budgets],
-        **admission_counts(proposed, judgement, facts),
+        "entry": entry_of(row, proposed, judgement, behalf, is_claimed=is_claimed),
+        "is_admitted": not is_denied,
+        "is_counted": not is_denied or counted.tools,
+        "of_run": counted.run,
+        "of_team": counted.team,
+        "of_tools": counted.tools,
+        "unusual": count_unusual(judgement, facts),
     }
+
+
+def entry_of(
+    row: Row, proposed: Proposed, judgement: Judgement, behalf: str, *, is_claimed: bool
+) -> str:
+    """The payload of the entry, as JSON."""
+    request = proposed.request
+    told: dict[str, Any] = {
+        "data": {
+            "tool": request.tool,
+            "digest": proposed.digest.hex(),
+            "policy_version": row.policy_version,
+            "rule": judgement.rule,
+            "code": judgement.code,
+            "claimed": is_claimed,
+            **({"on_behalf_of": behalf} if behalf else {}),
+        },
+        "summary": f"{request.tool} {request.subject}".strip(),
+    }
+    if where := source.current():
+        told["source"] = where
+    return encode(told).decode()
+
+
+def expires_at(
+    judgement: Judgement, proposed: Proposed, now: datetime, *, is_claimed: bool
+) -> datetime | None:
+    """Until when a person may answer, or until when what is reserved waits for its action to begin."""
+    request = proposed.request
+    if judgement.admission == "held":
+        return now + timedelta(seconds=request.expires_in_s)
+    if judgement.admission == "allowed" and not is_claimed:
+        return kept_until(now, request.estimated_tokens, request.estimated_cost_usd)
+    return None
 
 
 def kept_until(now: datetime, tokens: int, cost_usd: Decimal) -> datetime | None:
@@ -155,19 +182,16 @@ def kept_until(now: datetime, tokens: int, cost_usd: Decimal) -> datetime | None
     return now + kept if tokens or cost_usd else None
 
 
-def admission_counts(proposed: Proposed, judgement: Judgement, facts: AgentFacts) -> dict[str, Any]:
-    """What an admission, or a refusal, adds to the windows."""
-    denied = judgement.admission == "denied"
+def count_unusual(judgement: Judgement, facts: AgentFacts) -> int:
+    """1 where it is unusual for what watches for that."""
     watched = first_of("unusual", facts.breakers)
-    event = judgement.event or Event(
-        "denied" if denied else "proposed", uses=facts.uses, tool_uses=facts.tool_uses
+    if watched is None:
+        return 0
+    kind: Literal["denied", "proposed"] = (
+        "denied" if judgement.admission == "denied" else "proposed"
     )
-    return {
-        "count_actions": 0 if denied else 1,
-        "count_unusual": int(watched is not None and is_unusual(watched, event)),
-        "count_tokens": 0 if denied else proposed.request.estimated_tokens,
-        "count_cost": 0 if denied else proposed.request.estimated_cost_usd,
-    }
+    event = judgement.event or Event(kind, uses=facts.uses, tool_uses=facts.tool_uses)
+    return int(is_unusual(watched, event))
 
 
 def admission_answer(judgement: Judgement, *, action: str | None, control: str) -> bytes:

@@ -13,18 +13,18 @@ import msgspec
 from django.db import connection
 
 from agents import statements as sql
+from agents.admissions import FACTS, facts_wanted
 from agents.models import Agent, Run
 from agents.rules.facts import BreakerFacts
 from agents.rules.prices import PriceBook
 from agents.shapes import Failure, Propose, Proposed, Settle
+from agents.transitions import asking
 from agents.transitions.action import policies_of
 from agents.transitions.rows import first
 from agents.weighing import Seen, breakers_decoder, weigh_proposal, weigh_settlement
 
 REPORTED = "select agents_breakers_json(%(agent)s, %(team)s, %(run)s, %(now)s)"
-PROPOSED = (
-    "select agents_proposal_breakers(%(agent)s, %(team)s, %(run)s, %(item)s, %(tool)s, %(now)s)"
-)
+PROPOSED = "select * from agents_proposal_breakers(%(agent)s, %(team)s, %(run)s, %(item)s, %(tool)s, %(now)s)"
 
 
 @dataclass
@@ -73,21 +73,13 @@ class Past:
             estimated_cost_usd=reserved,
         )
         proposed = Proposed.of(request)
-        row = first(
-            sql.ADMISSION_FACTS,
-            key=self.hashed,
-            run=run.pk,
-            call_id=request.call_id,
-            idempotency_key="",
-            item=proposed.item,
-            tool=tool,
-            lock=True,
-        )
+        asked = facts_wanted([(self.hashed, run.pk, proposed)])
+        row = first(FACTS, **asked, lock=True, wait=True)
         row = self._as_of(row, run, item=proposed.item, tool=tool)
         weighed = weigh_proposal(row, proposed, run.pk, *policies_of(row))
         assert not isinstance(weighed, Seen)
         assert weighed.judgement.admission == "allowed", weighed.judgement
-        told = msgspec.json.decode(first(weighed.statement, **weighed.params or {})[0])
+        told = msgspec.json.decode(asking.write(weighed.counted, weighed.row or {}))
         made = Lived(self.now, tool, item, reserved, run.pk, id=told["id"], kind=kind)
         self.actions.append(made)
         return made

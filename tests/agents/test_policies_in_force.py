@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from agents import policies
-from agents.hot.actions import policies_of
+from agents.hot.admitting import policies_of
 from agents.hot.pipeline import HotConnection, Pipeline
 from agents.models import Agent
 from audit.ids import new_id

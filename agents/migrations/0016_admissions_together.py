@@ -1,0 +1,38 @@
+"""Facts of many proposals at once, so that those who ask at the same time share a transaction."""
+
+from pathlib import Path
+
+from django.db import migrations, models
+
+FACTS = Path(__file__).parent.parent / "sql" / "facts.sql"
+
+DROP = """
+drop function if exists agents_action_facts, agents_admission_facts, agents_action_json,
+    agents_control_json, agents_control, agents_breakers_json, agents_policies,
+    agents_proposal_breakers, agents_breaker_json, agents_watching, agents_repeats, agents_window_sums,
+    agents_breaker_reading, agents_first_id, agents_item_counts, agents_accounts, agents_account_of,
+    agents_budgets_json, agents_charge, agents_run_spent, agents_step_aside;
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("agents", "0015_gauges_in_one_plan")]
+
+    operations = [
+        migrations.RemoveIndex(model_name="bucket", name="bucket_age"),
+        migrations.AddIndex(
+            model_name="bucket",
+            index=models.Index(
+                condition=models.Q(("width", 10)), fields=["slot"], name="bucket_age_narrow"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="bucket",
+            index=models.Index(
+                condition=models.Q(("width", 3600)), fields=["slot"], name="bucket_age_wide"
+            ),
+        ),
+        # Functions take rows of the tables: whoever changes a table makes them again.
+        migrations.RunSQL(DROP, migrations.RunSQL.noop),
+        migrations.RunSQL(FACTS.read_text(), DROP),
+    ]
