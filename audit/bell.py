@@ -68,18 +68,25 @@ class Hub:
                 listener(topic)
 
     def ring_from_thread(self, topics: tuple[str, ...]) -> bool:
-        """Have the event loop of this process ring, from any thread; False where there is none."""
+        """Tell this process's listeners, from any thread.
+
+        Where an agent waits among them the loop tells other processes, too (True), and the thread gives way;
+        else that is left to the thread, which is there already.
+        """
         loop = self._loop
         if loop is None or loop.is_closed():
             return False
         is_awaited = any(t.startswith(AGENTS) and t in self._listeners for t in topics)
         try:
-            loop.call_soon_threadsafe(self.ring_now, *topics)
+            if is_awaited:
+                loop.call_soon_threadsafe(self.ring_now, *topics)
+            else:
+                loop.call_soon_threadsafe(self.deliver, topics)
         except RuntimeError:  # closed between the look and the call
             return False
         if is_awaited:
             time.sleep(GIVE_WAY_S)
-        return True
+        return is_awaited
 
     def ring_soon(self, *topics: str) -> None:
         """Ring from the event loop, coalesced: the same topic goes out once per 20 ms."""
