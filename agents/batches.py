@@ -106,38 +106,39 @@ lateral (select x.id from agents_action x where x.run_id = asked.run and x.call_
 """
 
 BREAKERS = """
-select asked.run, agents_breakers_json(asked.agent, asked.team, asked.run, %(now)s) as breakers
-  from unnest(%(agents)s::uuid[], %(teams)s::uuid[], %(runs)s::uuid[]) as asked (agent, team, run)
+select asked.run, found.breakers
+  from unnest(%(agents)s::uuid[], %(teams)s::uuid[], %(runs)s::uuid[]) as asked (agent, team, run),
+lateral agents_report_breakers(asked.agent, asked.team, asked.run, %(now)s, '') found
 """
 
 HAS_BUDGETS = "select 1 from agents_budget where team_id = any(%(teams)s::uuid[]) limit 1"
 
 _ITEMS = """
 select b.id::text as breaker, n.run, i.item, i.tool, count(*)::int as tries
-  from agents_breaker b, unnest(%(items)s::text[], %(tools)s::text[]) as i (item, tool),
+  from unnest(%(owners)s::text[]::uuid[], %(items)s::text[], %(tools)s::text[]) as i (owner, item, tool)
+  join agents_breaker b on b.id = any(%(ids)s::uuid[]) and b.{owner} = i.owner,
 lateral (select case when b.scope = 'run' then x.run_id end as run
            from agents_action x
           where {whose} and x.item = i.item and x.tool = i.tool and x.state <> 'denied'
             and x.created_at > greatest(%(now)s - b.window, b.reset_at)
-          order by x.created_at desc limit {bound}) n
- where b.id = any(%(ids)s::uuid[])
+          order by x.created_at desc
+          limit case when b.scope = 'run' then 10000 else least(ceil(b.limit + b.extra), 1e9)::int + 1 end) n
  group by 1, 2, 3, 4
 """
 """How often each item was worked on before, for breakers that count that. One index probe an item, whatever the
 planner knows of the table: a plan is made once and kept, and to one made while the table was empty all indexes cost the
 same. Only this one gives the order that is asked for; another would read all that the agent ever did."""
 
-_BOUND = (
-    "case when b.scope = 'run' then 10000 else least(ceil(b.limit + b.extra), 1e9)::int + 1 end"
-)
-ITEMS_OF_AGENT = _ITEMS.format(whose="x.agent_id = %(agent)s", bound=_BOUND)
-ITEMS_OF_TEAM = _ITEMS.format(
-    whose="x.agent_id in (select a.id from agents_agent a where a.team_id = %(team)s)", bound=_BOUND
+ITEMS_OF_AGENTS = _ITEMS.format(owner="agent_id", whose="x.agent_id = i.owner")
+ITEMS_OF_TEAMS = _ITEMS.format(
+    owner="team_id",
+    whose="x.agent_id in (select a.id from agents_agent a where a.team_id = i.owner)",
 )
 
 USES = """
-select u.tool, case when u.is_known then 9e15::bigint else u.uses end as uses
-  from agents_tooluse u where u.agent_id = %(agent)s and u.tool = any(%(tools)s::text[])
+select u.agent_id, u.tool, case when u.is_known then 9e15::bigint else u.uses end as uses
+  from unnest(%(agents)s::uuid[], %(tools)s::text[]) as asked (agent, tool)
+  join agents_tooluse u on u.agent_id = asked.agent and u.tool = asked.tool
 """
 
 CHARGE = """

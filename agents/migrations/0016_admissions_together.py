@@ -8,7 +8,7 @@ FACTS = Path(__file__).parent.parent / "sql" / "facts.sql"
 
 DROP = """
 drop function if exists agents_action_facts, agents_admission_facts, agents_action_json,
-    agents_control_json, agents_control, agents_breakers_json, agents_policies,
+    agents_control_json, agents_control, agents_breakers_json, agents_report_breakers, agents_policies,
     agents_proposal_breakers, agents_breaker_json, agents_watching, agents_repeats, agents_window_sums,
     agents_breaker_reading, agents_first_id, agents_item_counts, agents_accounts, agents_account_of,
     agents_budgets_json, agents_charge, agents_run_spent, agents_step_aside;

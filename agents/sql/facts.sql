@@ -158,15 +158,38 @@ $$;
 
 -- The breakers that watch this run, as what is judged now wants them: a report, or the start of a run, or the clock
 -- (they ask for one condition). What cannot be judged by a report is only told where it is not closed.
+-- One plan reads all windows: a function call for each breaker costs as much as the rest.
+create or replace function agents_report_breakers(
+    p_agent uuid, p_team uuid, p_run uuid, p_now timestamptz, p_condition text
+) returns table (breakers text) language sql stable rows 1 as $$
+    select coalesce(json_agg(agents_breaker_json(b, p_now, coalesce(g.value, 0), coalesce(g.volume, 0),
+                                                 coalesce(d.failures, 0), coalesce(d.finished, 0))
+                             order by b.condition, b.unit, b.id), '[]')::text
+      from agents_watching(p_agent, p_team, p_run) b
+      left join lateral (
+        select w.value, w.volume
+          from agents_window_sums(case b.scope when 'run' then p_run when 'team' then p_team else p_agent end,
+                                  b.condition, b.unit, b.window, b.reset_at, b.baseline, b.baseline_volume, p_now) w
+         where b.window <> interval '0'
+           and b.condition in ('errors', 'failure_rate', 'slow', 'spend', 'unusual', 'drop')
+         union all
+        select r.value, r.volume::bigint from agents_breaker_reading(b, p_agent, p_run, null, null, p_now) r
+         where b.condition in ('malformed', 'often', 'rarely', 'silence') or b.window = interval '0') g on true
+      left join lateral (
+        select sum(k.failures) as failures, sum(k.finished) as finished
+          from agents_bucket k
+         where k.owner = case b.scope when 'run' then p_run when 'team' then p_team else p_agent end
+           and k.width = 3600
+           and k.slot >= floor(extract(epoch from p_now) / 3600)::int - 168
+           and k.slot < floor(extract(epoch from p_now - b.window) / 3600)::int) d on b.condition = 'drop'
+     where case when p_condition <> '' then b.condition = p_condition
+                else b.state not in ('closed', 'shadow') or b.condition not in ('often', 'rarely', 'silence') end
+$$;
+
 create or replace function agents_breakers_json(
     p_agent uuid, p_team uuid, p_run uuid, p_now timestamptz, p_condition text default ''
 ) returns text language sql stable as $$
-    select coalesce(json_agg(agents_breaker_json(b, p_now, g.value, g.volume, g.base, g.base_volume)
-                             order by b.condition, b.unit, b.id), '[]')::text
-      from agents_watching(p_agent, p_team, p_run) b,
-           agents_breaker_reading(b, p_agent, p_run, null, null, p_now) g
-     where case when p_condition <> '' then b.condition = p_condition
-                else b.state not in ('closed', 'shadow') or b.condition not in ('often', 'rarely', 'silence') end
+    select w.breakers from agents_report_breakers(p_agent, p_team, p_run, p_now, p_condition) w
 $$;
 
 -- The breakers that a proposal is judged by. Of those that judge only outcomes, it is told which are not closed.
@@ -188,18 +211,6 @@ create or replace function agents_proposal_breakers(
                       b.condition, b.unit, b.window, b.reset_at, b.baseline, b.baseline_volume, p_now) w)
             end as value) g on b.condition in ('repeats', 'spend', 'unusual')
      where b.state not in ('closed', 'shadow') or b.condition in ('repeats', 'spend', 'unusual')
-$$;
-
--- For reports of many actions at once: how often each item was worked on before, for each breaker that counts that.
-create or replace function agents_item_counts(
-    p_agent uuid, p_team uuid, p_run uuid, p_items text[], p_tools text[], p_now timestamptz
-) returns table (breaker uuid, item text, tool text, n int) language sql stable as $$
-    select b.id, i.item, i.tool, g.value::int
-      from (select * from agents_breaker b where b.agent_id = p_agent and (b.run_id is null or b.run_id = p_run)
-             union all select * from agents_breaker b where b.team_id = p_team) b,
-           unnest(p_items, p_tools) as i (item, tool),
-           agents_breaker_reading(b, p_agent, p_run, i.item, i.tool, p_now) g
-     where b.condition = 'repeats' and b.state <> 'disabled' and g.value > 0
 $$;
 
 -- The accounts that an action of this run is reserved in, made where a period begins, and locked in the order
@@ -488,6 +499,6 @@ begin
       from agents_action x where x.id = p_action for no key update;
     now_at := clock_timestamp();
     select coalesce(max(p.id), 0) into prices_version from agents_price p;
-    breakers := agents_breakers_json(its_agent, team_id, its_run, now_at);
+    select w.breakers into breakers from agents_report_breakers(its_agent, team_id, its_run, now_at, '') w;
     return next;
 end $$;

@@ -230,47 +230,55 @@ def read_facts(watched: Sequence[Watched], now: datetime) -> Facts:
     facts = Facts()
     with together():
         tries = list(ask_tries(watched, now))
-        uses = ask_uses(watched)
+        uses = ask_uses(watched, facts)
     for cursor in tries:
         for row in cursor:
             facts.tries.setdefault(row.run, {})[row.breaker, row.item, row.tool] = row.tries
-    for agent, cursor in uses.items():
-        facts.uses[agent] = Counter({row.tool: row.uses for row in cursor})
+    if uses is not None:
+        for row in uses:
+            facts.uses[row.agent_id][row.tool] = row.uses
     return facts
 
 
 def ask_tries(watched: Sequence[Watched], now: datetime) -> Iterator[Cursor[Any]]:
-    """How often what was done had been done before, for breakers that count that; one statement an agent."""
-    items: dict[tuple[bool, UUID], set[tuple[str, str]]] = {}
-    breakers: dict[tuple[bool, UUID], set[str]] = {}
+    """How often what was done had been done before, for breakers that count that: agents' own, then teams'."""
+    items: tuple[set[tuple[str, str, str]], ...] = (set(), set())
+    breakers: tuple[set[str], ...] = (set(), set())
     for seen in watched:
         if not seen.report.is_under_way:
             continue
         for one in seen.breakers:
             if one.condition == "repeats":
                 of_team = one.scope == "team"
-                key = of_team, seen.report.team if of_team else seen.report.agent
-                breakers.setdefault(key, set()).add(one.id)
-                items.setdefault(key, set()).update(
-                    (done.item, done.tool) for done in seen.report.done if not done.is_single
+                owner = str(seen.report.team if of_team else seen.report.agent)
+                breakers[of_team].add(one.id)
+                items[of_team].update(
+                    (owner, done.item, done.tool) for done in seen.report.done if not done.is_single
                 )
-    for (of_team, owner), wanted in items.items():
+    statements = sql.ITEMS_OF_AGENTS, sql.ITEMS_OF_TEAMS
+    for statement, wanted, ids in zip(statements, items, breakers, strict=True):
         if wanted:
+            owners, names, tools = zip(*wanted, strict=True)
             yield ask(
-                sql.ITEMS_OF_TEAM if of_team else sql.ITEMS_OF_AGENT,
-                **{"team" if of_team else "agent": owner},
-                items=sql.array(item for item, _ in wanted),
-                tools=sql.array(tool for _, tool in wanted),
-                ids=sorted(breakers[of_team, owner]),
+                statement,
+                owners=sql.array(owners),
+                items=sql.array(names),
+                tools=sql.array(tools),
+                ids=sorted(ids),
                 now=now,
             )
 
 
-def ask_uses(watched: Sequence[Watched]) -> dict[UUID, Cursor[Any]]:
-    tools: dict[UUID, set[str]] = {}
+def ask_uses(watched: Sequence[Watched], facts: Facts) -> Cursor[Any] | None:
+    """How often agents used what they used now, where a breaker looks for the unusual."""
+    wanted: set[tuple[UUID, str]] = set()
     for seen in watched:
         if seen.counted.tools:
-            tools.setdefault(seen.report.agent, {""}).update(one.tool for one in seen.report.done)
-    return {
-        agent: ask(sql.USES, agent=agent, tools=sorted(names)) for agent, names in tools.items()
-    }
+            agent = seen.report.agent
+            facts.uses.setdefault(agent, Counter())
+            wanted.add((agent, ""))
+            wanted.update((agent, one.tool) for one in seen.report.done)
+    if not wanted:
+        return None
+    agents, tools = zip(*wanted, strict=True)
+    return ask(sql.USES, agents=list(agents), tools=list(tools))
