@@ -93,8 +93,13 @@ class Action(models.Model):
     """One thing a run wants to do. See the state machine in the design; `transitions/action.py` moves it."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    agent = models.ForeignKey(Agent, models.PROTECT, related_name="actions", db_index=False)
-    run = models.ForeignKey(Run, models.PROTECT, related_name="actions", db_index=False)
+    agent = models.ForeignKey(
+        Agent, models.PROTECT, related_name="actions", db_index=False, db_constraint=False
+    )
+    run = models.ForeignKey(
+        Run, models.PROTECT, related_name="actions", db_index=False, db_constraint=False
+    )
+    """Its agent's: both together refer to a run and its agent (`action_of_its_agents_run`), which PostgreSQL checks."""
     call_id = models.CharField(max_length=200)
     kind = models.CharField(max_length=5, choices=ActionKind.choices, default=ActionKind.TOOL)
     tool = models.CharField(max_length=200)

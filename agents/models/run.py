@@ -48,7 +48,7 @@ class Run(models.Model):
     """One execution of an agent. Its sums are kept with every action, never counted."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    agent = models.ForeignKey(Agent, models.PROTECT, related_name="runs")
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="runs", db_index=False)
     version = models.ForeignKey(
         AgentVersion, models.SET_NULL, related_name="runs", null=True, blank=True
     )
@@ -82,7 +82,6 @@ class Run(models.Model):
         verbose_name_plural = _("runs")
         ordering = ["-id"]
         indexes = [
-            models.Index(fields=["agent", "-id"], name="run_of_agent"),
             models.Index(
                 fields=["agent"],
                 name="run_live",
@@ -90,6 +89,7 @@ class Run(models.Model):
             ),
         ]
         constraints = [
+            models.UniqueConstraint(fields=["agent", "id"], name="run_of_agent"),
             models.UniqueConstraint(
                 fields=["agent", "key"], condition=~models.Q(key=""), name="run_key_is_used_once"
             ),
