@@ -32,6 +32,16 @@ class Migration(migrations.Migration):
                 condition=models.Q(("width", 3600)), fields=["slot"], name="bucket_age_wide"
             ),
         ),
+        migrations.AddIndex(
+            model_name="action",
+            index=models.Index(
+                condition=models.Q(
+                    ("cancel_requested_at__isnull", False), ("state", "executing")
+                ),
+                fields=["run", "cancel_requested_at"],
+                name="action_to_cancel",
+            ),
+        ),
         # Functions take rows of the tables: whoever changes a table makes them again.
         migrations.RunSQL(DROP, migrations.RunSQL.noop),
         migrations.RunSQL(FACTS.read_text(), DROP),

@@ -204,6 +204,11 @@ class Action(models.Model):
                 condition=models.Q(state=ActionState.EXECUTING),
             ),
             models.Index(
+                fields=["run", "cancel_requested_at"],
+                name="action_to_cancel",
+                condition=models.Q(state=ActionState.EXECUTING, cancel_requested_at__isnull=False),
+            ),
+            models.Index(
                 fields=["expires_at"],
                 name="action_unclaimed",
                 condition=models.Q(state=ActionState.ALLOWED, expires_at__isnull=False),

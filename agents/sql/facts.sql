@@ -28,7 +28,8 @@ create or replace function agents_window_sums(
 $$;
 
 -- How often an item was worked on since then; not counted further than a breaker's limit. One statement a scope: a
--- condition that chooses inside would keep the index from being used.
+-- condition that chooses inside would keep the index from being used. Only the index on items gives the order that is
+-- asked for: to a plan made while the table was empty all of them cost the same, and others read all that there ever was.
 create or replace function agents_repeats(
     p_scope text, p_team uuid, p_agent uuid, p_run uuid, p_item text, p_tool text, p_since timestamptz, p_limit numeric
 ) returns table (n bigint) language sql stable as $$
@@ -42,7 +43,7 @@ create or replace function agents_repeats(
              where x.agent_id = p_agent and x.item = p_item and x.created_at > p_since
                and x.tool = p_tool and x.state <> 'denied'
                and (p_scope = 'agent' or x.run_id = p_run)
-             limit least(ceil(p_limit), 1e9)::int + 1) recent) end
+             order by x.created_at desc limit least(ceil(p_limit), 1e9)::int + 1) recent) end
 $$;
 
 -- What a breaker's window holds. `p_item` and `p_tool` are only looked at for repeats.
@@ -322,9 +323,8 @@ returns table (control jsonb) language sql stable rows 1 as $$
         'cancel', coalesce((
             select jsonb_agg(x.id order by x.id)
             from (select x.id from agents_action x
-                  where x.agent_id = a.id and x.state = 'executing' and x.run_id = r.id
-                    and x.cancel_requested_at is not null
-                  order by x.id limit 100) x), '[]'))
+                  where x.run_id = r.id and x.state = 'executing' and x.cancel_requested_at is not null
+                  order by x.cancel_requested_at limit 100) x), '[]'))
     from (select case
         when r.state not in ('running', 'paused') then r.state
         when a.state = 'retired' then 'terminated'
