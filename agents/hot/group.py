@@ -1,7 +1,7 @@
 """Group commit: requests that come while others are being written share the next transaction.
 
-Nobody waits for company: who comes to an idle door goes alone at once. Under load a transaction carries many, and
-what a transaction costs (trips, plans, a flush of the log) is paid once for all of them.
+Who comes to an idle door goes alone at once. Under load a transaction carries many, and what a transaction costs
+(trips, plans, a flush of the log) is paid once for all of them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-AT_ONCE = 2
-"""Transactions under way: while one is written, the answers of the other are sent."""
+AT_ONCE = 4
+"""Transactions under way."""
+WORTH = 8
+"""Requests that are worth a transaction of their own while another is under way."""
+PATIENCE_S = 0.01
+"""How long fewer of them wait for the one that is under way: it may be waiting for somebody's lock."""
+GATHER_S = 0.001
+"""How long a transaction waits for as many as the one before carried: they were answered in the same breath."""
 MOST = 32
 """Requests in one transaction."""
 
@@ -38,16 +44,41 @@ class Group[Asked, Told]:
         self._waiting: deque[_Waiting[Asked, Told]] = deque()
         self._busy: set[Hashable] = set()
         self._under_way: set[asyncio.Task[None] | None] = set()
+        self._expected = 0
+        self._complete: asyncio.Future[None] | None = None
+        self._patience: asyncio.TimerHandle | None = None
 
     async def ask(self, asked: Asked, *, of: Hashable) -> Told:
         told: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(asked, of, told))
+        if self._complete is not None and len(self._waiting) >= self._expected:
+            _wake(self._complete)
         self._start()
         return await told
 
-    def _start(self) -> None:
-        if self._waiting and len(self._under_way) < AT_ONCE:
+    def _start(self, *, impatient: bool = False) -> None:
+        if not self._waiting or len(self._under_way) >= AT_ONCE:
+            return
+        if not self._under_way or impatient or len(self._waiting) >= WORTH:
             self._under_way.add(asyncio.ensure_future(self._go()))
+        elif self._patience is None:
+            loop = asyncio.get_running_loop()
+            self._patience = loop.call_later(PATIENCE_S, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        self._start(impatient=True)
+
+    async def _company(self) -> None:
+        """Until as many wait as may be on their way: who waited, and who was just answered. Or for a moment."""
+        loop = asyncio.get_running_loop()
+        self._complete = complete = loop.create_future()
+        moment = loop.call_later(GATHER_S, _wake, complete)
+        try:
+            await complete
+        finally:
+            moment.cancel()
+            self._complete = None
 
     def _next(self) -> list[_Waiting[Asked, Told]]:
         """Who goes next: the longest waiting, one of each owner."""
@@ -66,7 +97,9 @@ class Group[Asked, Told]:
         return going
 
     async def _go(self) -> None:
-        going = self._next()  # only now: whoever came in the same breath comes along
+        if len(self._waiting) < self._expected and self._complete is None:
+            await self._company()
+        going = self._next()
         try:
             if going:
                 await self._answer(going)
@@ -75,6 +108,10 @@ class Group[Asked, Told]:
                 self._busy.discard(one.of)
                 one.told.cancel()  # does nothing to what is answered
             self._under_way.discard(asyncio.current_task())
+            self._expected = min(len(going) + len(self._waiting), MOST)
+            if self._patience is not None:
+                self._patience.cancel()
+                self._patience = None
             if going:
                 self._start()
 
@@ -90,3 +127,8 @@ class Group[Asked, Told]:
                 one.told.set_exception(answer)
             else:
                 one.told.set_result(answer)
+
+
+def _wake(sleeping: asyncio.Future[None]) -> None:
+    if not sleeping.done():
+        sleeping.set_result(None)
