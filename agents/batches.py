@@ -22,8 +22,8 @@ copy agents_action (
 
 CAREFULLY = """
 select set_config(name, value, true)
-  from (values ('lock_timeout', '3s'), ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'),
-               ('enable_mergejoin', 'off')) as settings (name, value)
+  from (values ('lock_timeout', '3s'), ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'),
+               ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('enable_material', 'off')) as settings (name, value)
 """
 """For this transaction: nobody waits for one agent for long, and every look-up goes by index. Plans are made once and
 kept; those made while a table was small would read all of it, later on, for every batch."""
