@@ -1,4 +1,4 @@
-"""1,540 real messages, and everybody is killed on the way: none is lost, none is filed twice."""
+"""3,080 real messages, and everybody is killed on the way: none is lost, none is filed twice."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 from .house import House, wait_for
 
 KILLS: list[tuple[int, list[str]]] = [
-    (150, ["web"]),
-    (350, ["triage"]),
-    (550, ["worker"]),
-    (750, ["web", "triage"]),
-    (950, ["triage"]),
-    (1150, ["worker", "web"]),
-    (1350, ["triage"]),
+    (300, ["web"]),
+    (700, ["triage"]),
+    (1100, ["worker"]),
+    (1500, ["web", "triage"]),
+    (1900, ["triage"]),
+    (2300, ["worker", "web"]),
+    (2700, ["triage"]),
 ]
 """So many messages at their end, then these are killed with SIGKILL and started again."""
 
@@ -46,7 +46,7 @@ def test_every_message_ends_once_though_everybody_is_killed(house: House, bankin
     with banking77.open(encoding="utf-8", newline="") as file:
         expected = sum(1 for _ in csv.DictReader(file))
     outcomes = dict(ask(store, "SELECT id, outcome FROM message"))
-    assert len(outcomes) == expected == 1540
+    assert len(outcomes) == expected == 3080
     assert set(outcomes.values()) == {"ticket", "review", "refusal"}
     assert_the_desk_agrees(store, outcomes)
     assert_the_floor_agrees(house, store, outcomes)
