@@ -40,7 +40,8 @@ COLUMNS = {
     **dict.fromkeys(("state", "code", "state_reason", "currency", "trace_url", "claim_id"), "text"),
     **dict.fromkeys(("attempt", "probe_generation"), "int"),
     **dict.fromkeys(("arguments", "requirement", "resume"), "jsonb"),
-    **dict.fromkeys(("amount", "estimated_cost_usd"), "numeric"),
+    "amount": "numeric",
+    "estimated_cost_usd": "numeric(18, 6)",  # as it is kept: what is summed up here is taken back one by one
     **dict.fromkeys(("created_at", "claimed_at", "lease_until", "expires_at"), "timestamptz"),
     "estimated_tokens": "bigint",
     "digest": "bytea",

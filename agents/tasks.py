@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from time import monotonic
+from typing import Any
 
 from celery import shared_task
 from django.db import connection
@@ -14,6 +17,8 @@ from .transitions import action as actions
 from .transitions import breaker as breakers
 from .transitions import price as prices
 
+logger = logging.getLogger(__name__)
+
 AT_ONCE = 200
 REPRICING_S = 10.0
 KEEP_NARROW_S = 2 * 24 * 3600
@@ -24,23 +29,29 @@ KEEP_WIDE_S = 400 * 24 * 3600
 def sweep() -> None:
     """Outcomes that never came, probation that is over, AAP requests that are due, what nobody needs any more."""
     for action in Action.objects.overdue().order_by("lease_until")[:AT_ONCE]:
-        actions.lose(action)
+        survived(actions.lose, action)
     for action in Action.objects.lapsed().order_by("expires_at")[:AT_ONCE]:
-        lapsing.lapse(action)
+        survived(lapsing.lapse, action)
     for repricing in Repricing.objects.filter(finished_at=None).order_by("pk")[:AT_ONCE]:
         reprice.delay(repricing.pk)
     due = Breaker.objects.filter(state=BreakerState.HALF_OPEN, probation_until__lte=timezone.now())
     for breaker in due.order_by("probation_until")[:AT_ONCE]:
-        probation.end(breaker)
+        survived(probation.end, breaker)
     rested = Breaker.objects.filter(disabled_until__lte=timezone.now())
     for breaker in rested.order_by("disabled_until")[:AT_ONCE]:
-        breakers.wake(breaker)
-    schedule.sweep(AT_ONCE)
-    habits.sweep(AT_ONCE)
-    aap.sweep(AT_ONCE)
-    instance.forget_credentials()
-    forget_buckets()
-    forget_permits()
+        survived(breakers.wake, breaker)
+    for step in (schedule.sweep, habits.sweep, aap.sweep):
+        survived(step, AT_ONCE)
+    for forget in (instance.forget_credentials, forget_buckets, forget_permits):
+        survived(forget)
+
+
+def survived(step: Callable[..., Any], *of: Any) -> None:
+    """What fails is logged, and tried again by the next sweep; everything after it goes on."""
+    try:
+        step(*of)
+    except Exception:
+        logger.exception("The sweep's %s failed for %s", step.__qualname__, of)
 
 
 @shared_task

@@ -9,6 +9,7 @@ from contextvars import Context
 from enum import Enum
 from typing import Any, NamedTuple
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -37,6 +38,11 @@ from .pool import first, transaction
 _compiling = ThreadPoolExecutor(1, "compile")
 """A thousand rules take a fifth of a second: others go on meanwhile. Never in the threads that ordinary verbs
 run in: all of those may be waiting for the very agent that is locked while its policy is compiled."""
+
+
+ALONE_AT_ONCE = 3
+"""Whoever waits for a held agent keeps a connection; groups, claims and settlements need some, too."""
+_alone: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 class Asked(NamedTuple):
@@ -79,8 +85,10 @@ async def in_company(several: Sequence[Asked]) -> Sequence[Told | Exception]:
 
 async def alone(asked: Asked) -> Told:
     """Raises what refuses it."""
+    turns = _alone.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(ALONE_AT_ONCE))
     try:
-        (told,) = await admit([asked], wait=True)
+        async with turns:
+            (told,) = await admit([asked], wait=True)
     except psycopg.DatabaseError as error:
         if error.sqlstate != NO_ROOM:
             raise

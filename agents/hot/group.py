@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-AT_ONCE = 4
+AT_ONCE = 3
 """Transactions under way."""
 WORTH = 8
 """Requests that are worth a transaction of their own while another is under way."""
@@ -41,8 +41,9 @@ class Group[Asked, Told]:
         self, do: Callable[[Sequence[Asked]], Awaitable[Sequence[Told | Exception]]]
     ) -> None:
         self._do = do
-        self._waiting: deque[_Waiting[Asked, Told]] = deque()
-        self._busy: set[Hashable] = set()
+        self._ready: deque[_Waiting[Asked, Told]] = deque()
+        self._behind: dict[Hashable, deque[_Waiting[Asked, Told]]] = {}
+        """Whose turn comes after somebody of the same owner; an owner stands here while one is ready or under way."""
         self._under_way: set[asyncio.Task[None] | None] = set()
         self._expected = 0
         self._complete: asyncio.Future[None] | None = None
@@ -50,17 +51,25 @@ class Group[Asked, Told]:
 
     async def ask(self, asked: Asked, *, of: Hashable) -> Told:
         told: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(asked, of, told))
-        if self._complete is not None and len(self._waiting) >= self._expected:
-            _wake(self._complete)
-        self._start()
+        one = _Waiting(asked, of, told)
+        behind = self._behind.get(of)
+        if behind is None:
+            self._behind[of] = deque()
+            self._ready.append(one)
+            if self._complete is not None and len(self._ready) >= self._expected:
+                _wake(self._complete)
+            self._start()
+        else:
+            behind.append(one)
         return await told
 
     def _start(self, *, impatient: bool = False) -> None:
-        if not self._waiting or len(self._under_way) >= AT_ONCE:
+        if not self._ready or len(self._under_way) >= AT_ONCE:
             return
-        if not self._under_way or impatient or len(self._waiting) >= WORTH:
-            self._under_way.add(asyncio.ensure_future(self._go()))
+        if not self._under_way or impatient or len(self._ready) >= WORTH:
+            task = asyncio.ensure_future(self._go())
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
         elif self._patience is None:
             loop = asyncio.get_running_loop()
             self._patience = loop.call_later(PATIENCE_S, self._lose_patience)
@@ -83,32 +92,36 @@ class Group[Asked, Told]:
     def _next(self) -> list[_Waiting[Asked, Told]]:
         """Who goes next: the longest waiting, one of each owner."""
         going: list[_Waiting[Asked, Told]] = []
-        staying: list[_Waiting[Asked, Told]] = []
-        while self._waiting and len(going) < MOST:
-            one = self._waiting.popleft()
+        while self._ready and len(going) < MOST:
+            one = self._ready.popleft()
             if one.told.done():  # gave up meanwhile
-                continue
-            if one.of in self._busy:
-                staying.append(one)
+                self._let_next(one.of)
             else:
-                self._busy.add(one.of)
                 going.append(one)
-        self._waiting.extendleft(reversed(staying))
         return going
 
+    def _let_next(self, owner: Hashable) -> None:
+        """Nobody of this owner is under way any more: whoever came next is ready."""
+        behind = self._behind[owner]
+        if behind:
+            self._ready.append(behind.popleft())
+        else:
+            del self._behind[owner]
+
     async def _go(self) -> None:
-        if len(self._waiting) < self._expected and self._complete is None:
-            await self._company()
-        going = self._next()
+        going: list[_Waiting[Asked, Told]] = []
         try:
+            if len(self._ready) < self._expected and self._complete is None:
+                await self._company()
+            going = self._next()
             if going:
                 await self._answer(going)
         finally:
             for one in going:
-                self._busy.discard(one.of)
+                self._let_next(one.of)
                 one.told.cancel()  # does nothing to what is answered
             self._under_way.discard(asyncio.current_task())
-            self._expected = min(len(going) + len(self._waiting), MOST)
+            self._expected = min(len(going) + len(self._ready), MOST)
             if self._patience is not None:
                 self._patience.cancel()
                 self._patience = None

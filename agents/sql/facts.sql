@@ -399,12 +399,15 @@ begin
                   join agents_agent a on a.id = y.agent_id
                  order by a.id for no key update of a) l;
     else
+        -- Nor for an account or a window that agents share: what fails then is tried again by each for itself.
+        perform set_config('lock_timeout', '100ms', true);
+        -- By team, so that groups make the accounts of a new period in one order.
         select array_agg(l.n), array_agg(l.id) into its_n, its_agents
           from (select k.n::int, a.id
                   from unnest(p_keys) with ordinality as k (hash, n)
                   join agents_agentkey y on y.hash = k.hash and y.revoked_at is null
                   join agents_agent a on a.id = y.agent_id
-                 order by a.id for no key update of a skip locked) l;
+                 order by a.team_id, a.id for no key update of a skip locked) l;
     end if;
     -- "is not distinct from" is no condition for an index: an agent may have many runs, and this is one of them.
     perform 1

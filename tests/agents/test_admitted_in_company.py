@@ -12,15 +12,17 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
+from agents import tasks
 from agents.hot import admitting, pool
 from agents.hot.admitting import Asked, Further
-from agents.models import Account, Action, Agent, Bucket, Run
+from agents.models import Account, Action, Agent, Bucket, Budget, Run
 from agents.rules.budget_settings import BudgetSetting
 from agents.shapes import Propose, Proposed
 from agents.transitions import agent as agents
 from agents.transitions import budget as budgets
-from agents.transitions import judging
+from agents.transitions import habits, judging, lapsing, schedule
 from agents.transitions import run as runs
 from audit.errors import Conflict
 from audit.models import Entry
@@ -35,6 +37,15 @@ def crew(support: Team) -> list[tuple[Agent, Run, str]]:
     made = [agents.create(f"hand-{n}", team=support, by="test") for n in range(4)]
     learn(agent for agent, _ in made)
     return [(agent, runs.start(agent, name="nightly")[0], key) for agent, key in made]
+
+
+@pytest.fixture
+def shared_budget(crew: list[tuple[Agent, Run, str]], support: Team, ada: Person) -> Budget:
+    """Ten dollars a day for the team."""
+    setting = BudgetSetting(name="day", scope="team", per="day", unit="usd", limit=Decimal(10))
+    made = budgets.set(support, None, setting, by=ada)
+    learn(agent for agent, _, _ in crew)
+    return made
 
 
 def learn(several: Iterable[Agent]) -> None:
@@ -140,12 +151,8 @@ def test_an_agent_that_somebody_holds_keeps_nobody_waiting(
 
 
 def test_a_budget_is_not_overspent_by_those_who_share_it_in_one_transaction(
-    crew: list[tuple[Agent, Run, str]], support: Team, ada: Person
+    crew: list[tuple[Agent, Run, str]], shared_budget: Budget
 ) -> None:
-    setting = BudgetSetting(name="day", scope="team", per="day", unit="usd", limit=Decimal(10))
-    budgets.set(support, None, setting, by=ada)
-    learn(agent for agent, _, _ in crew)
-
     told = together(*(asked(one, estimated_cost_usd=Decimal("4")) for one in crew))
 
     assert set(admissions(told)) == {Further.ALONE}, "together they have no room: each by itself"
@@ -155,17 +162,61 @@ def test_a_budget_is_not_overspent_by_those_who_share_it_in_one_transaction(
     assert Account.objects.get().reserved == 4
 
 
-class Holding:
-    """Another connection holds the agent's row meanwhile."""
+def test_what_is_reserved_for_several_is_what_each_of_them_keeps(
+    crew: list[tuple[Agent, Run, str]], shared_budget: Budget
+) -> None:
+    told = together(*(asked(one, estimated_cost_usd=Decimal("0.0000015")) for one in crew))
 
-    def __init__(self, agent: Agent) -> None:
-        self.agent, self.is_held, self.is_over = agent, threading.Event(), threading.Event()
+    assert admissions(told) == ["allowed"] * 4
+    kept = sum(action.estimated_cost_usd for action in Action.objects.all())
+    assert Account.objects.get().reserved == kept
+    Action.objects.update(expires_at=timezone.now())
+    for action in Action.objects.all():
+        lapsing.lapse(action)
+    assert Account.objects.get().reserved == 0
+
+
+def test_an_account_that_somebody_holds_keeps_no_other_team_waiting(
+    crew: list[tuple[Agent, Run, str]], shared_budget: Budget, eve: Person
+) -> None:
+    together(asked(crew[0], estimated_tokens=1))
+    agent, key = agents.create("stranger", team=Team.objects.get(name="elsewhere"), by="test")
+    stranger = agent, runs.start(agent, name="nightly")[0], key
+    learn([agent])
+
+    with Holding(Account.objects.get()):
+        told = together(asked(crew[1]), asked(stranger))
+        assert admissions(told) == [Further.ALONE] * 2, (
+            "nobody's locks are kept for the other's sake"
+        )
+        assert admissions(together(asked(stranger))) == ["allowed"]
+
+
+def test_the_sweep_goes_on_after_what_fails(
+    crew: list[tuple[Agent, Run, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached: list[int] = []
+
+    def fails(_: int) -> None:
+        raise ValueError("a bad row")
+
+    monkeypatch.setattr(schedule, "sweep", fails)
+    monkeypatch.setattr(habits, "sweep", reached.append)
+    tasks.sweep()
+    assert reached == [tasks.AT_ONCE]
+
+
+class Holding:
+    """Another connection holds this row meanwhile."""
+
+    def __init__(self, row: Agent | Account) -> None:
+        self.row, self.is_held, self.is_over = row, threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self._hold)
 
     def _hold(self) -> None:
         try:
             with transaction.atomic():
-                Agent.objects.select_for_update(no_key=True).get(pk=self.agent.pk)
+                type(self.row)._default_manager.select_for_update(no_key=True).get(pk=self.row.pk)
                 self.is_held.set()
                 self.is_over.wait(30)
         finally:
