@@ -201,7 +201,7 @@ def test_another_agent_cannot_use_the_yes(desk: Desk, support: Team, run: Run) -
 
     with pytest.raises(Refused):
         thieving.claim(pk)
-    Action.objects.filter(pk=pk).update(agent=thief)
+    Action.objects.filter(pk=pk).update(agent=thief, run=runs.start(thief, name="thief")[0])
     with pytest.raises(Conflict, match="does not bind"):
         thieving.claim(pk)
 

@@ -130,7 +130,7 @@ def test_another_agents_question_cannot_be_answered(
 ) -> None:
     first = asked()
     other = agents.create("other", team=support, by="test", tools=["refund.issue"])[0]
-    Action.objects.filter(pk=first.pk).update(agent=other)
+    Action.objects.filter(pk=first.pk).update(agent=other, run=runs.start(other, name="other")[0])
 
     with pytest.raises(Invalid, match="revises"):
         ask(revises=str(first.pk))
@@ -228,7 +228,9 @@ def test_another_agent_is_asked_about(
     rejected: Action, support: Team, rule: Rule, ask: Ask
 ) -> None:
     other = agents.create("other", team=support, by="test", tools=["refund.issue"])[0]
-    Action.objects.filter(pk=rejected.pk).update(agent=other)
+    Action.objects.filter(pk=rejected.pk).update(
+        agent=other, run=runs.start(other, name="other")[0]
+    )
 
     assert ask()["admission"] == "held"
 
