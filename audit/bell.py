@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable
 from uuid import uuid4
 
@@ -25,9 +24,6 @@ logger = logging.getLogger(__name__)
 
 COALESCE_S = 0.02
 RECONNECT_S = 0.5
-GIVE_WAY_S = 0.0015
-"""So long a thread that rang leaves Python to the agent that waits in its process: at work beside each other, both
-are late, and the agent's answer by as much again as it takes."""
 AGENTS = ("action.", "control.")
 """Topics that agents wait for."""
 
@@ -70,8 +66,8 @@ class Hub:
     def ring_from_thread(self, topics: tuple[str, ...]) -> bool:
         """Tell this process's listeners, from any thread.
 
-        Where an agent waits among them the loop tells other processes, too (True), and the thread gives way;
-        else that is left to the thread, which is there already.
+        Where an agent waits among them the loop tells other processes, too (True): what the thread does meanwhile
+        makes the agent's answer late. Else that is left to the thread, which is there already.
         """
         loop = self._loop
         if loop is None or loop.is_closed():
@@ -84,8 +80,6 @@ class Hub:
                 loop.call_soon_threadsafe(self.deliver, topics)
         except RuntimeError:  # closed between the look and the call
             return False
-        if is_awaited:
-            time.sleep(GIVE_WAY_S)
         return is_awaited
 
     def ring_soon(self, *topics: str) -> None:
