@@ -152,9 +152,10 @@ def test_what_is_over_is_not_decided_again(
     assert (refused.actor, refused.about) == (ada.record_name, f"reviews.hold:{pk}")
 
 
-def changes() -> int:
-    """Entries, but of tokens and of refused attempts."""
-    return Entry.objects.exclude(kind__in=["token.issued", "attempt.refused"]).count()
+def changes() -> list[tuple[str, str]]:
+    """Kind and subject of the entries, but of tokens and of refused attempts."""
+    told = Entry.objects.exclude(kind__in=["token.issued", "attempt.refused"]).order_by("pk")
+    return list(told.values_list("kind", "about"))
 
 
 def end(pk: str, state: str, by: Person) -> None:
