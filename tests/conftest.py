@@ -67,3 +67,11 @@ def celery_worker(transactional_db: None) -> Iterator[Celery]:
 
     with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=10):
         yield app
+
+
+@pytest.fixture(autouse=True)
+def nobody_was_refused_yet() -> None:
+    """A process counts the attempts it has not written, and tells of them a minute later: in another test's record."""
+    from audit import refusals
+
+    refusals.limiter.forget()

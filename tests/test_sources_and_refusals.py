@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from time import monotonic
 from typing import Any
 
 import httpx
-import pytest
 from django.core.management import call_command
 from django.test import Client
 
@@ -25,13 +23,6 @@ from people.transitions import token as tokens
 from tests.cast import PASSWORD
 
 NOW = datetime(2026, 11, 21, 13, 0, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def quiet_so_far() -> Iterator[None]:
-    refusals.limiter.forget()
-    yield
-    refusals.limiter.forget()
 
 
 def source_of(kind: str) -> Any:
