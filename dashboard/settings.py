@@ -54,6 +54,8 @@ WATCHFLOOR_FORWARD_TRACES = os.environ.get("WATCHFLOOR_FORWARD_TRACES", "")
 """Where spans that came in are sent on to: the whole address of another OTLP/HTTP back end."""
 WATCHFLOOR_FORWARD_TRACES_HEADERS = os.environ.get("WATCHFLOOR_FORWARD_TRACES_HEADERS", "")
 """`name=value,…` for it, as OTEL_EXPORTER_OTLP_HEADERS is written."""
+WATCHFLOOR_INGEST_PROCESSES = int(os.environ.get("WATCHFLOOR_INGEST_PROCESSES", "2"))
+"""Child processes of a web process that read and store spans; 0: it does so itself."""
 WATCHFLOOR_TRACE_URL = os.environ.get("WATCHFLOOR_TRACE_URL", "")
 """Where people see a trace: an address with `{trace_id}` in it."""
 WATCHFLOOR_LOG_ORIGIN = os.environ.get("WATCHFLOOR_LOG_ORIGIN", "")

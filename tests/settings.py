@@ -1,5 +1,7 @@
 """The real settings, with what makes tests quick and independent of each other."""
 
+import os
+
 from dashboard.settings import *  # noqa: F403
 from dashboard.settings import DATABASES
 
@@ -18,3 +20,6 @@ STATIC_FROM_SOURCE = True
 
 # The server of a test session starts before any test: what it told would stand in the first one's record.
 WATCHFLOOR_TELLS_SETTINGS = False
+
+# The server of a test session stores spans itself: children would have to be told of this test's database.
+WATCHFLOOR_INGEST_PROCESSES = int(os.environ.get("WATCHFLOOR_INGEST_PROCESSES", "0"))

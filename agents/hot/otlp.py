@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,23 +12,22 @@ from psycopg_pool import PoolTimeout
 
 from audit.errors import Refused
 
+from ..ingest.ingest import Ingest
+from ..ingest.messages import LARGEST
+from ..ingest.place import Full
 from ..otlp import answers
-from ..otlp.inflating import NotGzip, TooLarge, inflated
-from ..otlp.reading import DECODERS, Export, read
-from ..otlp.spans import Malformed
-from ..transitions.telemetry import Revoked, Told
+from ..otlp.reading import DECODERS
 from . import forward
 from .actions import agent_of
 from .http import Gone, Problem, Receive, Scope, Send, answer, key_hash, read_body
-from .ingest import Full, Ingest, Unavailable
 from .refusing import told_of
 
 logger = logging.getLogger(__name__)
 
 ROUTE = re.compile(r"(?:/api/v1/otlp)?/v1/traces/?")
-LARGEST = 20 * 2**20
 MOST_HELD = 128 * 2**20
-"""Bytes of bodies that are read or waiting, of all requests together."""
+"""Bytes of bodies that wait or are being stored, of all requests together."""
+BUSY = "More spans wait than can be stored. Try again."
 
 STATUS = {
     "malformed": (400, answers.INVALID_ARGUMENT),
@@ -46,8 +42,6 @@ STATUS = {
 RETRY_AFTER = {"busy": (b"retry-after", b"1"), "unavailable": (b"retry-after", b"2")}
 
 ingest = Ingest()
-_reading = ThreadPoolExecutor(1, "otlp")
-"""Waiting agents are answered meanwhile. One thread: reading is Python's work, which more would not share."""
 _held = 0
 _owners: dict[bytes, UUID] = {}
 MOST_OWNERS = 10_000
@@ -93,23 +87,23 @@ async def take(scope: Scope, receive: Receive) -> tuple[int, str]:
     key = key_hash(scope)
     encoding = encoding_of(scope)
     if _held > MOST_HELD:
-        raise Problem("busy", "More spans wait than can be stored. Try again.")
+        raise Problem("busy", BUSY)
     agent = await owner_of(key)
     body = await read_body(receive, LARGEST)
     held = len(body) * (4 if encoding.is_gzip else 1)
     _held += held
     try:
-        export = await unpacked(body, encoding)
-        rejected = await stored(Told(agent, export, key))
-    except Revoked:
-        _owners.pop(key, None)
-        raise
+        answer = await ingest.store(agent, key, encoding.kind, is_gzip=encoding.is_gzip, body=body)
+    except Full:
+        raise Problem("busy", BUSY) from None
     finally:
         _held -= held
+    if answer.code:
+        if answer.code == "unauthorized":
+            _owners.pop(key, None)
+        raise Problem(answer.code, answer.why)
     forward.soon(body, scope)
-    if rejected:
-        return export.rejected + rejected, export.why or "A span does not fit the database."
-    return export.rejected, export.why
+    return answer.rejected, answer.why
 
 
 async def owner_of(key: bytes) -> UUID:
@@ -125,32 +119,6 @@ async def owner_of(key: bytes) -> UUID:
     owner: UUID = agent.id
     _owners[key] = owner
     return owner
-
-
-async def unpacked(body: bytes, encoding: Encoding) -> Export:
-    loop = asyncio.get_running_loop()
-    try:
-        return await loop.run_in_executor(_reading, unpack, body, encoding)
-    except TooLarge:
-        raise Problem("too_large", f"A request may have {LARGEST // 2**20} MiB.") from None
-    except NotGzip as error:
-        raise Problem("malformed", f"The body is not gzip: {error}") from error
-    except Malformed as error:
-        raise Problem("malformed", str(error)) from error
-
-
-def unpack(body: bytes, encoding: Encoding) -> Export:
-    whole = inflated(body, LARGEST) if encoding.is_gzip else body
-    return read(whole, encoding.kind, now_ns=time.time_ns())
-
-
-async def stored(told: Told) -> int:
-    try:
-        return await ingest.store(told)
-    except Full:
-        raise Problem("busy", "More spans wait than can be stored. Try again.") from None
-    except Unavailable:
-        raise Problem("unavailable", "The database does not answer. Try again.") from None
 
 
 def encoding_of(scope: Scope) -> Encoding:
@@ -185,5 +153,5 @@ async def refuse(send: Send, kind: str, code: str, detail: str) -> None:
 
 
 async def shutdown() -> None:
-    """Write what waits."""
+    """Store what waits."""
     await ingest.stop()

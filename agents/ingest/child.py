@@ -1,0 +1,88 @@
+"""A process that stores for this one: this end of the line to it. What runs at the other is `__main__.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+from typing import cast
+
+from django.conf import settings
+
+from .messages import READY, Answer, Frames, Request, framed
+from .place import Place
+
+PATIENCE_S = 10.0
+"""How long a process may take to go once its line is closed."""
+ON_THE_LINE = 4 * 2**20
+"""Bytes, as far as the system allows: a child that looks finds all that waits."""
+
+
+class Child(Place, asyncio.Protocol):
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_ready = False
+        self._frames = Frames(Answer)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line: asyncio.Transport | None = None
+        self._hung_up = asyncio.Event()
+
+    async def live(self) -> int:
+        """Its whole life; how it ended. Raises OSError when it cannot be started."""
+        ours, theirs = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ON_THE_LINE)
+        with ours, theirs:
+            self._process = started(theirs)
+            line = ours.dup()
+        await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=line)
+        await self._hung_up.wait()
+        return await asyncio.to_thread(bury, self._process)
+
+    def take(self, request: Request) -> None:
+        assert self._line is not None
+        self._line.write(framed(request))
+
+    def end(self) -> None:
+        """Let it answer what it was sent, and go."""
+        self.is_ready = False
+        if self._line is None:
+            self.kill()
+        elif not self._line.is_closing():
+            self._line.write_eof()
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._line = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        for answer in self._frames.feed(data):
+            if answer.id == READY:
+                self.is_ready = True
+            else:
+                self.told(answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_ready = False
+        self._hung_up.set()
+        self.lose()
+
+
+def started(line: socket.socket) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "agents.ingest", str(line.fileno())],
+        pass_fds=[line.fileno()],
+        cwd=settings.BASE_DIR,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def bury(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
