@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -21,12 +22,16 @@ def main(descriptor: int) -> None:
 
     django.setup(set_prefix=False)
 
-    from django.db import connection
+    from django.db import OperationalError, connection
 
     from .work import Work
 
     connection.settings_dict["OPTIONS"].pop("pool", None)
-    connection.settings_dict["CONN_MAX_AGE"] = None  # one for all its life
+    connection.settings_dict["OPTIONS"].setdefault("application_name", "watchfloor ingest")
+    connection.settings_dict["CONN_MAX_AGE"] = None  # one connection, for all its life
+    with contextlib.suppress(OperationalError):  # it is tried again for every transaction
+        connection.ensure_connection()
+    gc.freeze()  # what is there now stays for ever: it is looked through neither meanwhile nor at the end
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the web process is gone
         Work(line).run()
 

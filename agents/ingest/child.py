@@ -39,6 +39,10 @@ class Child(Place, asyncio.Protocol):
         await self._hung_up.wait()
         return await asyncio.to_thread(bury, self._process)
 
+    @property
+    def pid(self) -> int | None:
+        return self._process and self._process.pid
+
     def take(self, request: Request) -> None:
         assert self._line is not None
         self._line.write(framed(request))

@@ -26,9 +26,8 @@ class Children:
         return [child for child in self._living if child.is_ready]
 
     def begin(self, many: int) -> None:
-        """Have so many, from now on. They need a second or two until they are ready."""
-        if not self._keeping:
-            self._closing.clear()
+        """Have so many from now on, until `stop`. They need a second or two until they are ready."""
+        if not self._keeping and not self._closing.is_set():
             self._keeping = [asyncio.create_task(self._keep()) for _ in range(many)]
 
     async def stop(self) -> None:
@@ -41,7 +40,6 @@ class Children:
             for child in self._living:
                 child.kill()
             await asyncio.wait(self._keeping)
-        self._keeping = []
 
     async def _keep(self) -> None:
         """One after the other."""

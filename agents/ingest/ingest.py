@@ -23,7 +23,7 @@ MUCH = 64 * 1024
 class Ingest:
     def __init__(self) -> None:
         self._lanes = [Lane() for _ in range(LANES)]
-        self._children = Children()
+        self.children = Children()
         self._ids = count(READY + 1)
 
     async def store(
@@ -33,7 +33,7 @@ class Ingest:
 
         The first begins to start the children: a floor without telemetry pays nothing for them.
         """
-        self._children.begin(settings.WATCHFLOOR_INGEST_PROCESSES)
+        self.children.begin(settings.WATCHFLOOR_INGEST_PROCESSES)
         request = Request(next(self._ids), agent, key, kind, is_gzip, body)
         while True:
             try:
@@ -46,7 +46,7 @@ class Ingest:
 
         Else the first, which shares its commits with most; unless much waits there and another has less to do.
         """
-        ready = self._children.ready
+        ready = self.children.ready
         for place in (*ready, *self._lanes):
             if place.agents[agent]:
                 return place
@@ -56,4 +56,4 @@ class Ingest:
 
     async def stop(self) -> None:
         """Store what waits, and end the children."""
-        await asyncio.gather(self._children.stop(), *(lane.stop() for lane in self._lanes))
+        await asyncio.gather(self.children.stop(), *(lane.stop() for lane in self._lanes))

@@ -38,8 +38,19 @@ def now_ns(ago_s: float = 0) -> int:
     return int((timezone.now().timestamp() - ago_s) * 1e9)
 
 
+in_both = pytest.mark.parametrize("http", ["here", "in children"], indirect=True)
+"""Spans are stored by the web process itself, and by its children."""
+
+
 @pytest.fixture
-def http(live: str, scout_with_key: tuple[Agent, str]) -> Iterator[httpx.Client]:
+def http(
+    live: str,
+    scout_with_key: tuple[Agent, str],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[httpx.Client]:
+    if getattr(request, "param", "here") == "in children":
+        monkeypatch.setattr(otlp.ingest, "children", request.getfixturevalue("children"))
     headers = {"Authorization": f"Bearer {scout_with_key[1]}"}
     with httpx.Client(base_url=live, headers=headers, timeout=30) as client:
         yield client
@@ -95,6 +106,7 @@ def test_the_sdk_exports_a_trace_as_a_run(
     assert kinds[-3:] == ["run.started", "actions.observed", "run.completed"]
 
 
+@in_both
 def test_json_is_taken_and_answered_in_json(http: httpx.Client) -> None:
     body = json.dumps(as_json(recent(GENAI), recent(GENAI_TOOL, n=2))).encode()
 
@@ -109,6 +121,7 @@ def test_json_is_taken_and_answered_in_json(http: httpx.Client) -> None:
     assert Action.objects.count() == 2
 
 
+@in_both
 def test_spans_may_come_again_in_other_company(http: httpx.Client) -> None:
     one, two, three = (recent(GENAI, n=n) for n in (1, 2, 3))
 
@@ -125,6 +138,7 @@ def test_spans_may_come_again_in_other_company(http: httpx.Client) -> None:
     )
 
 
+@in_both
 def test_late_spans_are_added_to_a_run_that_is_over(http: httpx.Client) -> None:
     send(http, recent({"openinference.span.kind": "AGENT"}, parent=None, failed="gave up"))
 
@@ -144,6 +158,7 @@ def test_a_named_run_takes_the_spans_and_keeps_its_own_end(http: httpx.Client, r
     assert Run.objects.count() == 1
 
 
+@in_both
 def test_a_run_of_somebody_else_is_not_written_to(http: httpx.Client, eve: Person) -> None:
     other, _ = agents.create("other", team=Team.objects.get(name="elsewhere"), by="test")
     theirs, _ = runs.start(other, name="theirs")
@@ -191,6 +206,7 @@ def test_what_a_terminated_run_still_did_is_kept_and_marked(
     assert (run.actions_count, run.state) == (2, "terminated")
 
 
+@in_both
 def test_failures_in_spans_trip_and_ask_a_person(http: httpx.Client, scout: Agent) -> None:
     told = send(http, *(recent(asking(n), n=n, failed="down") for n in range(1, 13)))
 
@@ -204,6 +220,7 @@ def test_failures_in_spans_trip_and_ask_a_person(http: httpx.Client, scout: Agen
     assert Action.objects.count() == 12
 
 
+@in_both
 def test_the_same_words_to_a_model_again_and_again_trip(http: httpx.Client, scout: Agent) -> None:
     for n in range(1, 7):
         send(http, recent(OPENINFERENCE, n=n, trace=n))
@@ -247,6 +264,7 @@ def test_a_wrong_key_stores_nothing(live: str, path: str, scout: Agent) -> None:
     assert not Run.objects.exists()
 
 
+@in_both
 def test_a_key_stores_nothing_from_the_moment_it_is_revoked(
     http: httpx.Client, scout: Agent, otto: Person
 ) -> None:
@@ -260,6 +278,7 @@ def test_a_key_stores_nothing_from_the_moment_it_is_revoked(
     assert Action.objects.count() == 1
 
 
+@in_both
 def test_what_cannot_be_stored_is_counted_and_the_rest_is_stored(http: httpx.Client) -> None:
     bad = recent(GENAI_TOOL | {"gen_ai.tool.name": "t" * 201}, n=2)
 
@@ -274,6 +293,7 @@ def test_what_cannot_be_stored_is_counted_and_the_rest_is_stored(http: httpx.Cli
     assert Action.objects.count() == 1
 
 
+@in_both
 def test_what_only_the_database_refuses_spoils_nothing_else(http: httpx.Client) -> None:
     spans = [recent(asking(n), n=n) for n in range(1, 9)]
     hostile = recent(GENAI_TOOL | {"gen_ai.tool.name": "unheard-of"}, n=99)
@@ -290,6 +310,7 @@ def test_what_only_the_database_refuses_spoils_nothing_else(http: httpx.Client) 
     assert Run.objects.get().actions_count == 8
 
 
+@in_both
 @pytest.mark.parametrize(
     ("body", "headers", "status"),
     [
@@ -328,6 +349,7 @@ def test_what_is_no_export_is_refused(
     assert not Run.objects.exists()
 
 
+@in_both
 def test_an_empty_export_is_fine(http: httpx.Client) -> None:
     told = http.post("/v1/traces", content=b"", headers={"Content-Type": PROTOBUF})
 
@@ -345,6 +367,7 @@ def test_who_comes_when_too_much_waits_is_told_when_to_come_again(
     assert (told.status_code, told.headers["retry-after"]) == (429, "1")
 
 
+@in_both
 def test_an_agent_that_stays_locked_costs_others_nothing(
     http: httpx.Client, live: str, ada: Person, scout: Agent
 ) -> None:
@@ -392,6 +415,7 @@ def test_buckets_know_when_things_happened(http: httpx.Client, scout: Agent) -> 
     assert timezone.now() - first.created_at > timedelta(minutes=59)
 
 
+@in_both
 def test_the_entry_proves_the_rows(http: httpx.Client) -> None:
     send(http, *(recent(asking(n), n=n) for n in range(1, 8)))
     send(http, recent(asking(8), n=8))
@@ -429,6 +453,7 @@ def test_what_nobody_said_the_cost_of_is_priced(http: httpx.Client) -> None:
     assert Run.objects.get().cost_usd == Decimal("0.5047")
 
 
+@in_both
 def test_spans_use_up_a_budget_and_stop_the_agent(http: httpx.Client, scout: Agent) -> None:
     Budget.objects.create(
         team=scout.team, agent=scout, name="Day", scope="agent", period="day", limit=Decimal(1)

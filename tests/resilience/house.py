@@ -107,6 +107,9 @@ class House:
         self.kill(name)
         self.start(name)
 
+    def pid(self, name: str) -> int:
+        return self._running[name].pid
+
     def ended(self, name: str) -> int | None:
         """The exit code of a process that ended by itself, None while it runs."""
         return self._running[name].poll()

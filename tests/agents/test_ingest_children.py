@@ -1,0 +1,201 @@
+"""Processes that store spans come, are killed, and go: what was sent is stored once, and the client sees only its answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from django.db import connection
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.hot import otlp
+from agents.ingest import child as childhood
+from agents.ingest.child import Child
+from agents.ingest.children import Children
+from agents.ingest.messages import Answer, Frames, framed
+from agents.models import Action, Agent, Bucket, Run
+from agents.transitions import agent as agents
+from audit.models import Entry
+from tests.agents.conftest import InServer, until
+from tests.agents.spans import PROTOBUF, protobuf
+from tests.agents.test_otlp_door import asking, recent
+
+CLIENTS, REQUESTS, SPANS = 6, 20, 5
+
+
+@pytest.fixture
+def url(live: str, children: Children, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A server whose children are ready."""
+    until(lambda: len(children.ready) == 2)
+    monkeypatch.setattr(otlp.ingest, "children", children)
+    return live
+
+
+@pytest.fixture
+def keys(scout: Agent) -> list[str]:
+    return [agents.create(f"agent-{n}", team=scout.team, by="test")[1] for n in range(CLIENTS)]
+
+
+@contextmanager
+def at_work(url: str, keys: list[str]) -> Iterator[list[Future[list[int]]]]:
+    """Every agent sends its requests, one after another."""
+    with ThreadPoolExecutor(len(keys)) as pool:
+        yield [pool.submit(sends, url, key, number) for number, key in enumerate(keys)]
+
+
+def sends(url: str, key: str, number: int) -> list[int]:
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": PROTOBUF}
+    with httpx.Client(headers=headers, timeout=60) as http:
+        return [
+            http.post(f"{url}/v1/traces", content=body(number, n)).status_code
+            for n in range(REQUESTS)
+        ]
+
+
+def body(trace: int, number: int) -> bytes:
+    spans = range(number * SPANS + 1, (number + 1) * SPANS + 1)
+    return protobuf(*(recent(asking(n), n=n, trace=trace + 1) for n in spans))
+
+
+def every_span_is_there_once() -> None:
+    of_each = REQUESTS * SPANS
+    assert Action.objects.count() == CLIENTS * of_each
+    assert {*Run.objects.values_list("actions_count", flat=True)} == {of_each}
+    assert Run.objects.count() == CLIENTS
+    told = Entry.objects.filter(kind="actions.observed")
+    assert sum(entry.data["count"] for entry in told) == CLIENTS * of_each
+    assert sum(Bucket.objects.filter(width=10).values_list("actions", flat=True)) >= of_each
+
+
+def test_many_agents_share_the_children(url: str, keys: list[str], children: Children) -> None:
+    with at_work(url, keys) as answers:
+        assert {status for one in answers for status in one.result()} == {200}
+
+    every_span_is_there_once()
+    assert len(children.ready) == 2
+
+
+def test_children_that_are_killed_lose_and_double_nothing(
+    url: str, keys: list[str], children: Children
+) -> None:
+    killed: list[int | None] = []
+
+    with at_work(url, keys) as answers:
+        for so_many in range(SPANS, CLIENTS * REQUESTS * SPANS // 2, 60):
+            until(lambda many=so_many: Action.objects.count() >= many)  # type: ignore[misc]
+            killed += [kill(child) for child in children.ready]
+        assert {status for one in answers for status in one.result()} == {200}
+
+    every_span_is_there_once()
+    assert len(killed) >= 2
+    until(lambda: len(children.ready) == 2)
+    assert not {child.pid for child in children.ready} & {*killed}
+
+
+def kill(child: Child) -> int | None:
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGKILL)
+    return child.pid
+
+
+def test_what_is_told_to_the_web_process_does_not_end_its_children(
+    url: str, keys: list[str], children: Children
+) -> None:
+    before = {child.pid for child in children.ready}
+
+    for child in children.ready:
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGINT)
+        os.kill(child.pid, signal.SIGTERM)
+    assert {*sends(url, keys[0], 0)} == {200}
+
+    assert {child.pid for child in children.ready} == before
+
+
+def test_a_database_that_hung_up_is_asked_again(
+    url: str, keys: list[str], children: Children
+) -> None:
+    before = {child.pid for child in children.ready}
+    assert {*sends(url, keys[0], 0)} == {200}
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity"
+            " where application_name = 'watchfloor ingest' and datname = current_database()"
+        )
+        assert cursor.fetchone() == (2,)
+    assert {*sends(url, keys[0], 0), *sends(url, keys[1], 1)} == {200}
+
+    assert {child.pid for child in children.ready} == before
+    assert Action.objects.count() == 2 * REQUESTS * SPANS
+
+
+def test_the_first_request_starts_them_and_the_end_waits_for_all_answers(
+    live: str,
+    keys: list[str],
+    where_tests_are: None,
+    in_server: InServer,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+) -> None:
+    settings.WATCHFLOOR_INGEST_PROCESSES = 1
+    made = Children()
+    monkeypatch.setattr(otlp.ingest, "children", made)
+    assert otlp.ingest.children.ready == []
+
+    with at_work(live, keys) as answers:
+        until(lambda: made.ready != [])
+        until(lambda: any(child.weight for child in made.ready) or all(a.done() for a in answers))
+        (child,) = made.ready
+        in_server(otlp.shutdown())
+        assert {status for one in answers for status in one.result()} == {200}
+
+    every_span_is_there_once()
+    assert made.ready == []
+    assert child.pid is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(child.pid, 0)
+
+
+def test_where_none_is_wanted_or_can_be_started_the_web_process_stores(
+    live: str,
+    keys: list[str],
+    in_server: InServer,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+) -> None:
+    begun: list[str] = []
+
+    def fails(*_: object) -> None:
+        begun.append("one")
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(childhood, "started", fails)
+    monkeypatch.setattr(otlp.ingest, "children", Children())
+
+    assert {*sends(live, keys[0], 0)} == {200}
+    assert begun == []
+    settings.WATCHFLOOR_INGEST_PROCESSES = 2
+    assert {*sends(live, keys[1], 1)} == {200}
+    assert len(begun) >= 2
+    in_server(otlp.shutdown())
+
+
+@given(st.lists(st.text()), st.lists(st.integers(1, 40)))
+def test_messages_may_come_in_any_pieces(texts: list[str], sizes: list[int]) -> None:
+    sent = [Answer(number, why=text) for number, text in enumerate(texts)]
+    stream = b"".join(map(framed, sent))
+    frames, got, at = Frames(Answer), list[Answer](), 0
+
+    for size in (*sizes, len(stream) + 1):
+        got += frames.feed(stream[at : at + size])
+        at += size
+
+    assert got == sent
