@@ -41,7 +41,7 @@ class Child(Place, asyncio.Protocol):
 
     @property
     def pid(self) -> int | None:
-        return self._process and self._process.pid
+        return None if self._process is None else self._process.pid
 
     def take(self, request: Request) -> None:
         assert self._line is not None
