@@ -1,17 +1,15 @@
-"""Facts of many proposals at once, so that those who ask at the same time share a transaction."""
-
-from pathlib import Path
+"""Facts of many proposals at once, so that those who ask at the same time share a transaction: the functions that
+read them come with `sql/facts.sql` later."""
 
 from django.db import migrations, models
-
-FACTS = Path(__file__).parent.parent / "sql" / "facts.sql"
 
 DROP = """
 drop function if exists agents_action_facts, agents_admission_facts, agents_action_json,
     agents_control_json, agents_control, agents_breakers_json, agents_report_breakers, agents_policies,
     agents_proposal_breakers, agents_breaker_json, agents_watching, agents_repeats, agents_window_sums,
     agents_breaker_reading, agents_first_id, agents_item_counts, agents_accounts, agents_account_of,
-    agents_budgets_json, agents_charge, agents_run_spent, agents_step_aside;
+    agents_budgets_json, agents_charge, agents_run_spent, agents_step_aside,
+    agents_malformed;
 """
 
 
@@ -43,6 +41,5 @@ class Migration(migrations.Migration):
             ),
         ),
         # Functions take rows of the tables: whoever changes a table makes them again.
-        migrations.RunSQL(DROP, migrations.RunSQL.noop),
-        migrations.RunSQL(FACTS.read_text(), DROP),
+        migrations.RunSQL(DROP, DROP),
     ]
