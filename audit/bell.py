@@ -91,6 +91,10 @@ class Hub:
     def ring_now(self, *topics: str) -> None:
         """Ring from the event loop, at once: an agent waits. Here first, then in every other process."""
         self.deliver(topics)
+        self.tell_others(topics)
+
+    def tell_others(self, topics: Iterable[str]) -> None:
+        """Every other process, from the event loop."""
         task = asyncio.ensure_future(self._publish(topics))
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)

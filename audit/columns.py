@@ -11,14 +11,17 @@ from functools import cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import Model
+from django.db.models import JSONField, Model
 from django.db.models.base import ModelState
 
 
 @cache
 def columns(model: type[Model], alias: str) -> str:
-    """Every column of a model, as `alias."column", …`."""
-    return ", ".join(f'{alias}."{field.column}"' for field in model._meta.concrete_fields)
+    """Every column of a model, as `alias."column", …`. JSON as text, as Django reads it, on whatever connection."""
+    return ", ".join(
+        f'{alias}."{field.column}"{"::text" if isinstance(field, JSONField) else ""}'
+        for field in model._meta.concrete_fields
+    )
 
 
 @cache

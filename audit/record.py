@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection
 
 from . import kinds, source
 from .written import Statement, send
@@ -19,9 +18,9 @@ from .written import Statement, send
 ADD = """
 with line as (
     insert into audit_line (kind, version, actor, about, team, agent, run)
-    values (%s, %s, %s, %s, %s, %s, %s) returning id, at),
+    values (%(kind)s, %(version)s, %(actor)s, %(about)s, %(team)s, %(agent)s, %(run)s) returning id, at),
 payload as (
-    insert into audit_payload (id, at, body) select id, at, (%s::jsonb)::text from line)
+    insert into audit_payload (id, at, body) select id, at, (%(body)s::jsonb)::text from line)
 insert into audit_pending (id) select id from line
 """
 """Through jsonb, so that whatever can be written can be read again, also by PostgreSQL."""
@@ -82,12 +81,10 @@ def record(
     Somebody who acts through something (`actor.via`, a token) is still the actor; what it was stands in `data`,
     as do `before` and `after`. Where it came from is found (`audit.source`). Raises `kinds.Undeclared`: a mistake.
     """
-    one = noted(
+    told = noted(
         kind, actor=actor, about=about, summary=summary, data=data, before=before, after=after
     )
-    version = kinds.check(kind, one.data).version
-    with connection.cursor() as cursor:
-        cursor.execute(ADD, [kind, version, *one[1:6], body(summary, one.data or {})])
+    send(entry(told))
 
 
 class Note(NamedTuple):
@@ -130,20 +127,23 @@ def record_all(notes: Iterable[Note]) -> None:
 
 def entries(notes: Sequence[Note]) -> Statement:
     """What `record_all` sends."""
-    rows = [
-        (
-            note.kind,
-            kinds.check(note.kind, note.data).version,
-            name_of(note.actor),
-            *note[2:6],
-            body(note.summary, note.data or {}),
-        )
-        for note in notes
-    ]
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    columns = [list(column) for column in zip(*map(values, notes), strict=True)]
     return ADD_ALL, dict(zip(COLUMNS, columns, strict=True))
 
 
+def entry(note: Note) -> Statement:
+    """What `record` sends."""
+    return ADD, dict(zip(FIELDS, values(note), strict=True))
+
+
+def values(note: Note) -> tuple[Any, ...]:
+    """In the order of FIELDS."""
+    version = kinds.check(note.kind, note.data).version
+    told = body(note.summary, note.data or {})
+    return note.kind, version, name_of(note.actor), *note[2:6], told
+
+
+FIELDS = ("kind", "version", "actor", "about", "team", "agent", "run", "body")
 COLUMNS = ("kinds", "versions", "actors", "abouts", "teams", "agents", "runs", "bodies")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -19,17 +20,22 @@ class Source:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        refused, meta = attempts.begin(), request.META
-        channel = _channel(request.path, meta.get("HTTP_AUTHORIZATION", ""))
-        with source.of(
-            channel,
-            address=meta.get("REMOTE_ADDR") or "",
-            program=meta.get("HTTP_USER_AGENT", ""),
-        ):
+        refused = attempts.begin()
+        with source_of(request):
             response = self.get_response(request)
             if refused or response.status_code == 403:
                 attempts.write(request, response, refused)
         return response
+
+
+def source_of(request: HttpRequest) -> AbstractContextManager[None]:
+    """What is recorded inside tells that it came with this request."""
+    meta = request.META
+    return source.of(
+        _channel(request.path, meta.get("HTTP_AUTHORIZATION", "")),
+        address=meta.get("REMOTE_ADDR") or "",
+        program=meta.get("HTTP_USER_AGENT", ""),
+    )
 
 
 def _channel(path: str, credential: str) -> source.Channel:

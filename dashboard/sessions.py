@@ -7,7 +7,7 @@ a signed cookie: that cannot be taken back. One indexed query costs as much as a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -22,6 +22,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 
 from audit.columns import columns, parted
+from audit.written import Statement
 
 if TYPE_CHECKING:
     from dashboard.models import Session
@@ -57,10 +58,21 @@ class SessionStore(db.SessionStore):
         session.person_id = data.get(auth.SESSION_KEY)
         return session
 
+    @classmethod
+    def of(cls, key: str, row: Sequence[Any] | None) -> SessionStore:
+        """A session that was read already, by `reading`."""
+        store: Any = cls(key)
+        session = store._take(row)
+        store._session_cache = store.decode(session.session_data) if session else {}
+        made: SessionStore = store
+        return made
+
     def _get_session_from_db(self) -> Session | None:
         with connection.cursor() as cursor:
-            cursor.execute(statement(), [self.session_key])
-            row = cursor.fetchone()
+            cursor.execute(*reading(self.session_key))
+            return self._take(cursor.fetchone())
+
+    def _take(self, row: Sequence[Any] | None) -> Session | None:
         if row is None:
             self._session_key = None
             return None
@@ -72,9 +84,13 @@ class SessionStore(db.SessionStore):
         return session
 
 
-@cache
-def statement() -> str:
+def reading(key: str | None) -> Statement:
     """Session, person, roles and stand-ins of a key, in one row: read before everything else anybody does."""
+    return _statement(), {"key": key}
+
+
+@cache
+def _statement() -> str:
     return f"""
     select {columns(SessionStore.get_model_class(), "s")}, {columns(_person_model(), "p")},
            (select json_agg(json_build_array(m.team_id, m.role))
@@ -85,7 +101,7 @@ def statement() -> str:
              where (d.giver_id = p.id or d.taker_id = p.id) and g.is_active
                and d.ended_at is null and d.starts_at <= now() and d.ends_at > now())::text
       from dashboard_session s left join people_person p on p.id = s.person_id
-     where s.session_key = %s and s.expire_date > now()
+     where s.session_key = %(key)s and s.expire_date > now()
     """
 
 
@@ -107,24 +123,30 @@ class PersonMiddleware:
 
 
 def _person(request: HttpRequest) -> Any:
-    person = _found(request)
-    if person.is_authenticated:
+    return kept(request) or _dated(auth.get_user(request), request)
+
+
+def kept(request: HttpRequest) -> Person | None:
+    """Whose session it is, without asking anything more; None: a stranger, someone just signed in, a rotated key."""
+    session: Any = request.session
+    if session.get(auth.BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    person: Person | None = getattr(session, "person", None)
+    if (
+        person is not None
+        and person.is_active
+        and session.get(auth.SESSION_KEY) == str(person.pk)
+        and constant_time_compare(
+            session.get(auth.HASH_SESSION_KEY, ""), person.get_session_auth_hash()
+        )
+    ):
+        return _dated(person, request)
+    return None
+
+
+def _dated[P](person: P, request: HttpRequest) -> P:
+    """It knows when it was last shown who they are."""
+    if person.is_authenticated:  # type: ignore[attr-defined]
         signed_in_at = request.session.get(SIGNED_IN_AT)
-        person.signed_in_at = datetime.fromtimestamp(signed_in_at, UTC) if signed_in_at else None
+        person.signed_in_at = datetime.fromtimestamp(signed_in_at, UTC) if signed_in_at else None  # type: ignore[attr-defined]
     return person
-
-
-def _found(request: HttpRequest) -> Any:
-    session = request.session
-    if session.get(auth.BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS:
-        person = getattr(session, "person", None)
-        if (
-            person is not None
-            and person.is_active
-            and session.get(auth.SESSION_KEY) == str(person.pk)
-            and constant_time_compare(
-                session.get(auth.HASH_SESSION_KEY, ""), person.get_session_auth_hash()
-            )
-        ):
-            return person
-    return auth.get_user(request)  # a stranger, someone just signed in, or a rotated secret key

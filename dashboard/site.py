@@ -22,6 +22,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from . import deciding
+
 type Scope = dict[str, Any]
 type Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 type Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -67,6 +69,7 @@ class Site(ASGIHandler):
             if limited.is_too_large:
                 await self.send_response(HttpResponse("That is too large.\n", status=413), send)
             return
+        await deciding.beforehand(self, scope, body)
         response = await self._in_thread(self._answer, scope, body)
         await self.send_response(response, send)
         if response.streaming:

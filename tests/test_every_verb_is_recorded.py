@@ -18,7 +18,7 @@ import agents.transitions
 import audit.transitions
 import people.transitions
 import reviews.transitions
-from audit.record import record, record_all
+from audit.record import entries, entry, record, record_all
 
 PACKAGES = (agents.transitions, audit.transitions, people.transitions, reviews.transitions)
 
@@ -53,8 +53,8 @@ def verbs() -> dict[str, Any]:
 
 @cache
 def writes(verb: FunctionType) -> bool:
-    """Whether it calls `record`, or runs a statement that writes to the record, itself or by what it calls."""
-    return bool({record, record_all} & reached(verb, set()))
+    """Whether it calls `record`, or sends what it would, or a statement of its own that writes there; by itself or not."""
+    return bool({record, record_all, entry, entries} & reached(verb, set()))
 
 
 def reached(verb: Any, seen: set[Any]) -> set[Any]:

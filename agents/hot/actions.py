@@ -180,14 +180,16 @@ async def agent_of(key: bytes) -> Any:
     )
 
 
+READ = """
+select x.state, agents_action_json(x)::text as json, x.run_id,
+       x.delivered_at is not null or x.decided_at is null as delivered
+  from agents_action x where x.id = %(action)s and x.agent_id = %(agent)s
+"""
+
+
 async def read_action(agent: UUID, action: UUID) -> Any:
     """`(state, json, run_id, delivered)`. Raises NotFound."""
-    row = await one(
-        """select x.state, agents_action_json(x)::text as json, x.run_id,
-                  x.delivered_at is not null or x.decided_at is null as delivered
-             from agents_action x where x.id = %(action)s and x.agent_id = %(agent)s""",
-        {"action": action, "agent": agent},
-    )
+    row = await one(READ, {"action": action, "agent": agent})
     if row is None:
         raise NotFound("This agent has no such action.")
     return row

@@ -100,6 +100,7 @@ class Pipeline:
         self.conn, self.pgconn = conn, conn.pgconn
         self._transformer = Transformer(conn)
         self._waiting: deque[tuple[Answer, tuple[str, tuple[int, ...]] | None]] = deque()
+        self._afterwards: list[tuple[Answer, str, Mapping[str, Any]]] = []
         self._loop = asyncio.get_running_loop()
         self._socket = self.pgconn.socket
         self._reading = False
@@ -139,6 +140,11 @@ class Pipeline:
         self, statement: str, params: Mapping[str, Any] = MappingProxyType({})
     ) -> Answer:
         """Put a statement on the next trip."""
+        answer = Answer(self)
+        self._put(answer, statement, params)
+        return answer
+
+    def _put(self, answer: Answer, statement: str, params: Mapping[str, Any]) -> None:
         query, names, formats = compiled(statement)
         transformer = self._transformer
         values = transformer.dump_sequence([params[name] for name in names], formats)
@@ -150,8 +156,12 @@ class Pipeline:
             self.pgconn.send_prepare(name, query, param_types=key[1])
             self._waiting.append((Answer(self), key))
         self.pgconn.send_query_prepared(name, values, param_formats=transformer.formats)
-        answer = Answer(self)
         self._waiting.append((answer, None))
+
+    def afterwards(self, statement: str, params: Mapping[str, Any]) -> Answer:
+        """A statement that travels with the commit, and sees what it left. At hand once the transaction is over."""
+        answer = Answer(self)
+        self._afterwards.append((answer, statement, params))
         return answer
 
     async def trip(self, wanted: Answer) -> None:
@@ -174,15 +184,27 @@ class Pipeline:
         """Commit, or end what was refused. Raises what was refused first and nobody read."""
         left = [answer for answer, _ in self._waiting]
         self.pgconn.pipeline_sync()
+        more = () if quietly else self._afterwards
+        for one in more:
+            self._put(*one)
+        if more:
+            self.pgconn.pipeline_sync()
         await self._send()
-        while self._waiting:
+        for _ in left:
             await self._receive()
-        while not any(r.status == pq.ExecStatus.PIPELINE_SYNC for r in await self._fetch()):
-            pass
+        await self._synced()
+        if more:
+            while self._waiting:
+                await self._receive()
+            await self._synced()
         self.pgconn.exit_pipeline_mode()
         for answer in left:
             if answer.error is not None and not quietly:
                 raise answer.error
+
+    async def _synced(self) -> None:
+        while not any(r.status == pq.ExecStatus.PIPELINE_SYNC for r in await self._fetch()):
+            pass
 
     async def _receive(self) -> None:
         """The next answer in line."""

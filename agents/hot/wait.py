@@ -27,10 +27,21 @@ class Waiter:
 
     def __init__(self, *topics: str) -> None:
         self.rung = asyncio.Event()
+        self._brought: Any = None
         self._ends = [hub.subscribe(topic, self._ring) for topic in topics]
 
     def _ring(self, topic: str) -> None:
         self.rung.set()
+
+    def bring(self, row: Any) -> None:
+        """What it waits for, read just now: it need not look for itself."""
+        self._brought = row
+        self.rung.set()
+
+    def take(self) -> Any:
+        """What was brought, once; else None."""
+        brought, self._brought = self._brought, None
+        return brought
 
     def end(self) -> None:
         for end in self._ends:
@@ -47,13 +58,29 @@ class Waiter:
         self.rung.clear()
 
 
+_of: dict[UUID, set[Waiter]] = {}
+"""Who waits in this process for one thing, by its id."""
+
+
 @contextmanager
-def waiting(*topics: str) -> Iterator[Waiter]:
+def waiting(*topics: str, of: UUID | None = None) -> Iterator[Waiter]:
     waiter = Waiter(*topics)
+    if of is not None:
+        _of.setdefault(of, set()).add(waiter)
     try:
         yield waiter
     finally:
         waiter.end()
+        if of is not None:
+            _of[of].discard(waiter)
+            if not _of[of]:
+                del _of[of]
+
+
+def bring(of: UUID, row: Any) -> None:
+    """To whoever sleeps until this is decided: the row as its decision left it, read by whoever decided."""
+    for waiter in _of.get(of, ()):
+        waiter.bring(row)
 
 
 async def until(
@@ -62,15 +89,16 @@ async def until(
     *,
     wait: float,
     topics: tuple[str, ...],
+    of: UUID | None = None,
 ) -> Any:
-    """What `read` gives once `done` says so, or when `wait` seconds are over."""
+    """What `read` gives once `done` says so, or when `wait` seconds are over. `bring` may bring it, by `of`."""
     if not wait:
         return await read()
     loop = asyncio.get_running_loop()
     end = loop.time() + wait
-    with waiting(*topics) as waiter:
+    with waiting(*topics, of=of) as waiter:
         while True:
-            row = await read()
+            row = waiter.take() or await read()
             left = end - loop.time()
             if done(row) or left <= 0:
                 return row
@@ -84,6 +112,7 @@ async def wait_for_action(agent: UUID, action: UUID, wait: float) -> bytes:
         lambda row: row.state != "held",
         wait=wait,
         topics=(f"action.{action}",),
+        of=action,
     )
     if not row.delivered:
         later(mark_delivered(action))

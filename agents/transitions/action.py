@@ -18,6 +18,7 @@ from django.utils import timezone
 from audit.bell import ring
 from audit.errors import Conflict, Invalid, NotFound
 from audit.record import Recordable, record, signature_of
+from audit.written import Statement, send
 
 from .. import policies, prices, signals
 from .. import statements as sql
@@ -231,8 +232,8 @@ def approve(
 ) -> Action:
     """Let a locked, held action go ahead, with `arguments` in place of the proposed ones if given.
 
-    `digest` is their `binding`. What `write_decision` writes then is left to the caller, who can send it
-    together with the rest: an agent waits for it.
+    `digest` is their `binding`. Sending `decision_of` then is left to the caller, who can send it together with the
+    rest: an agent waits for it.
     """
     expect(action, ActionState.HELD)
     now = timezone.now()
@@ -281,7 +282,8 @@ def decided(action: Action, *, by: Recordable | str, message: str, now: datetime
     probation.return_probe(action)
     release(action)
     say_decided(action, by=by, message=message, now=now)
-    write_decision(action)
+    send(decision_of(action))
+    ring(*decision_topics(action))
     return action
 
 
@@ -292,35 +294,41 @@ def say_decided(action: Action, *, by: Recordable | str, message: str, now: date
     signals.action_decided.send(Action, action=action)
 
 
-def write_decision(action: Action) -> None:
-    """Statements written by hand only, so that they may travel in one trip with others."""
+DECIDE = """
+update agents_action
+   set state = %(state)s, decision = %(decision)s, approved_arguments = %(arguments)s::jsonb,
+       policy_version = %(policy_version)s, approval_digest = %(digest)s, expires_at = %(expires_at)s,
+       message = %(message)s, decided_by = %(by)s, decided_at = %(at)s
+ where id = %(action)s
+"""
+
+
+def decision_of(action: Action) -> Statement:
+    """Writes what was decided: by hand, so that it may travel in one trip with others."""
     approved = action.approved_arguments
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """update agents_action set state = %s, decision = %s, approved_arguments = %s::jsonb,
-                      policy_version = %s, approval_digest = %s, expires_at = %s, message = %s,
-                      decided_by = %s, decided_at = %s
-                where id = %s""",
-            [
-                action.state,
-                action.decision,
-                None if approved is None else json.dumps(approved),
-                action.policy_version,
-                bytes(action.approval_digest) if action.approval_digest else None,
-                action.expires_at,
-                action.message,
-                action.decided_by,
-                action.decided_at,
-                action.pk,
-            ],
-        )
-    ring(
+    return DECIDE, {
+        "state": action.state,
+        "decision": action.decision,
+        "arguments": None if approved is None else json.dumps(approved),
+        "policy_version": action.policy_version,
+        "digest": bytes(action.approval_digest) if action.approval_digest else None,
+        "expires_at": action.expires_at,
+        "message": action.message,
+        "by": action.decided_by,
+        "at": action.decided_at,
+        "action": action.pk,
+    }
+
+
+def decision_topics(action: Action) -> list[str]:
+    """Who is told: the agent that waits first."""
+    return [
         f"action.{action.pk}",
         f"decided.{action.run_id}",
         f"hold.{action.pk}",
         f"run.{action.run_id}",
         f"agent.{action.agent_id}",
-    )
+    ]
 
 
 @transaction.atomic

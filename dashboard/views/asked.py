@@ -13,3 +13,12 @@ class Asked(HttpRequest):
 
     user: Person
     htmx: HtmxDetails
+
+
+DONE = "watchfloor.done"
+"""In the scope of a request whose verb was called before the view (`dashboard.deciding`)."""
+
+
+def is_done(request: HttpRequest) -> bool:
+    """Whether what it asks for is written already, and the view only has to answer."""
+    return DONE in getattr(request, "scope", ())

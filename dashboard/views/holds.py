@@ -38,7 +38,7 @@ from reviews.models import Hold, HoldKind
 from reviews.transitions import changing, delivery, seating
 from reviews.transitions import hold as transitions
 
-from .asked import Asked
+from .asked import Asked, is_done
 from .controls import more
 from .refusals import attempt
 
@@ -199,7 +199,8 @@ def verb(act: Verb) -> Callable[..., HttpResponse]:
         if request.method != "POST":  # a link in a message: mail scanners and previews open it, too
             return _page(request, pages.whole(pk, request.user), invited=act.__name__)
         with attempt() as outcome:
-            act(request, pk)
+            if not is_done(request):
+                act(request, pk)
         if outcome.succeeded and not request.htmx:
             return redirect(back_to(request) or reverse("hold", args=[pk]))
         if outcome.succeeded:  # nothing is read here: the agent is being told at this very moment
@@ -229,7 +230,7 @@ def _refused(request: Asked, pk: UUID, outcome: attempt) -> HttpResponse:
 @verb
 def approve(request: Asked, pk: UUID) -> Hold:
     return transitions.approve(
-        pk, by=request.user, note=_note(request), revision=_revision(request)
+        pk, by=request.user, note=note_of(request), revision=revision_of(request)
     )
 
 
@@ -239,7 +240,7 @@ def edit(request: Asked, pk: UUID) -> Hold:
     hold = _visible(request, pk)
     if hold.action is None:
         raise Invalid("Only an action can be approved with changes.")
-    revision = _revision(request)
+    revision = revision_of(request)
     if revision is not None and revision != hold.revision:
         changed = {}  # what was typed is about another version, and refused as such
     elif "raw" in request.POST:
@@ -250,7 +251,7 @@ def edit(request: Asked, pk: UUID) -> Hold:
         )
         refuse(wrong)
     return transitions.edit(
-        pk, by=request.user, arguments=changed, note=_note(request), revision=revision
+        pk, by=request.user, arguments=changed, note=note_of(request), revision=revision
     )
 
 
@@ -264,31 +265,31 @@ def refuse(wrong: dict[str, str]) -> None:
 
 @verb
 def reject(request: Asked, pk: UUID) -> Hold:
-    return transitions.reject(pk, by=request.user, note=_note(request))
+    return transitions.reject(pk, by=request.user, note=note_of(request))
 
 
 @verb
 def answer(request: Asked, pk: UUID) -> Hold:
-    return transitions.answer(pk, by=request.user, note=_note(request))
+    return transitions.answer(pk, by=request.user, note=note_of(request))
 
 
 @verb
 def ask(request: Asked, pk: UUID) -> Hold:
-    return transitions.ask(pk, by=request.user, note=_note(request))
+    return transitions.ask(pk, by=request.user, note=note_of(request))
 
 
 @verb
 def extend(request: Asked, pk: UUID) -> Hold:
     """More time: a span on top of what it has, or until a moment in the person's own zone."""
     return transitions.extend(
-        pk, by=request.user, until=_until(request, _visible(request, pk)), note=_note(request)
+        pk, by=request.user, until=_until(request, _visible(request, pk)), note=note_of(request)
     )
 
 
 @verb
 def escalate(request: Asked, pk: UUID) -> Hold:
     queue = request.POST.get("queue", "").replace("\x00", "")
-    return transitions.escalate(pk, by=request.user, queue=queue, note=_note(request))
+    return transitions.escalate(pk, by=request.user, queue=queue, note=note_of(request))
 
 
 @verb
@@ -321,7 +322,7 @@ def resume(request: Asked, pk: UUID) -> Hold:
     return transitions.resume(
         pk,
         by=request.user,
-        note=_note(request),
+        note=note_of(request),
         was_true=_was_true(request),
         for_all=_for_all(request, otherwise=True),
     )
@@ -340,7 +341,7 @@ def modify(request: Asked, pk: UUID) -> Hold:
         extra=more(request) or room.raised_for_now(request.POST, pk),
         model=_text(request, "model"),
         tools=_text(request, "tools").split() if request.POST.get("change_tools") else None,
-        note=_note(request),
+        note=note_of(request),
         was_true=_was_true(request),
         for_all=_for_all(request, otherwise=True),
     )
@@ -351,7 +352,7 @@ def terminate(request: Asked, pk: UUID) -> Hold:
     return transitions.terminate(
         pk,
         by=request.user,
-        note=_note(request),
+        note=note_of(request),
         was_true=_was_true(request),
         for_all=_for_all(request, otherwise=False),
     )
@@ -367,18 +368,18 @@ def resolve(request: Asked, pk: UUID) -> Hold:
         changed[key] = request.POST.get("new_value", "").replace("\r\n", "\n")
     differs = bool(arguments.changes(payload, changed))
     return transitions.resolve(
-        pk, by=request.user, note=_note(request), payload=changed if differs else None
+        pk, by=request.user, note=note_of(request), payload=changed if differs else None
     )
 
 
 @verb
 def retry(request: Asked, pk: UUID) -> Hold:
-    return transitions.retry(pk, by=request.user, note=_note(request))
+    return transitions.retry(pk, by=request.user, note=note_of(request))
 
 
 @verb
 def discard(request: Asked, pk: UUID) -> Hold:
-    return transitions.discard(pk, by=request.user, note=_note(request))
+    return transitions.discard(pk, by=request.user, note=note_of(request))
 
 
 @verb
@@ -399,7 +400,7 @@ def _payload(hold: Hold) -> dict[str, Any]:
     return hold.payload if isinstance(hold.payload, dict) else {}
 
 
-def _note(request: Asked) -> str:
+def note_of(request: Asked) -> str:
     note = _text(request, "note")
     if len(note) > LONGEST_NOTE:
         raise Invalid(
@@ -415,7 +416,7 @@ def _text(request: Asked, name: str) -> str:
     return text
 
 
-def _revision(request: Asked) -> int | None:
+def revision_of(request: Asked) -> int | None:
     """The version of the request that was read; programs without a page may leave it out."""
     text = request.POST.get("revision", "")
     if not text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,9 @@ from django.utils import timezone
 from agents.models import Action, Agent, Run, Trip
 from audit.columns import columns, parted
 from audit.errors import Conflict, Invalid, NotFound
-from audit.record import record, signature_of
+from audit.record import Note, entry, noted, signature_of
 from audit.trips import one_trip
+from audit.written import Statement, send
 from people.models import Person
 
 from ..models import Hold, HoldDecision, HoldKind, HoldState
@@ -23,9 +25,10 @@ from .opening import bound, ring_hold
 LONGEST_NOTE = 10_000
 
 LOCK_AGENT = """
-select 1 from agents_agent a join reviews_hold h on h.agent_id = a.id where h.id = %s
+select 1 from agents_agent a join reviews_hold h on h.agent_id = a.id where h.id = %(hold)s
    for no key update of a
 """
+LOCK_AGENT_AT_ONCE = f"{LOCK_AGENT} nowait"
 
 LOCKED = f"""
 select {columns(Hold, "h")}, {columns(Agent, "a")}, {columns(Run, "r")}, {columns(Action, "x")},
@@ -35,8 +38,15 @@ select {columns(Hold, "h")}, {columns(Agent, "a")}, {columns(Run, "r")}, {column
   left join agents_run r on r.id = h.run_id
   left join agents_action x on x.id = h.action_id
   left join people_person p on p.id = h.claimed_by_id
- where h.id = %s
+ where h.id = %(hold)s
    for no key update of h
+"""
+
+CLOSE = """
+update reviews_hold
+   set state = %(state)s, decision = %(decision)s, decided_by = %(by)s, decided_at = %(at)s, note = %(note)s,
+       claimed_by_id = null, claimed_until = null
+ where id = %(hold)s
 """
 
 
@@ -53,7 +63,20 @@ def lock(
     With `revision`, what they answer must still be what they read. `beside_a_claim`: where several
     must say yes, one who has claimed it keeps nobody else from voting.
     """
-    hold = locked(hold)
+    fresh = locked(hold)
+    check(fresh, by=by, kind=kind, revision=revision, beside_a_claim=beside_a_claim)
+    return fresh
+
+
+def check(
+    hold: Hold,
+    *,
+    by: Person,
+    kind: HoldKind | None = None,
+    revision: int | None = None,
+    beside_a_claim: bool = False,
+) -> None:
+    """See `lock`; the hold is locked."""
     if not by.sees(hold.team_id):
         raise NotFound("There is no such hold.")
     if not seating.may_answer(hold, by):
@@ -67,7 +90,6 @@ def lock(
         )
     if hold.is_claimed_by_other(by) and not (beside_a_claim and hold.votes_needed > 1):
         raise Conflict(f"{hold.claimed_by} has this.")
-    return hold
 
 
 def expect_open(hold: Hold) -> None:
@@ -87,9 +109,14 @@ def locked(hold: Hold | UUID) -> Hold:
     pk = hold.pk if isinstance(hold, Hold) else hold
     with connection.cursor() as lock_agent, connection.cursor() as cursor:
         with one_trip():
-            lock_agent.execute(LOCK_AGENT, [pk])
-            cursor.execute(LOCKED, [pk])
+            lock_agent.execute(LOCK_AGENT, {"hold": pk})
+            cursor.execute(LOCKED, {"hold": pk})
         row = cursor.fetchone()  # within, it would be asked for on a trip of its own
+    return found(row)
+
+
+def found(row: Sequence[Any] | None) -> Hold:
+    """The hold that `LOCKED` read. Raises NotFound."""
     if row is None:
         raise NotFound("There is no such hold.")
     fresh: Hold
@@ -113,6 +140,25 @@ def decide(
     data: dict[str, Any] | None = None,
 ) -> Hold:
     """Close with a decision, and write it down."""
+    closing, told = closed(hold, decision, by=by, note=note, was_true=was_true, data=data)
+    send(closing)
+    if was_true is not None and hold.trip_id:
+        Trip.objects.filter(pk=hold.trip_id).update(was_true=was_true)
+    send(entry(told))
+    ring_hold(hold)
+    return hold
+
+
+def closed(
+    hold: Hold,
+    decision: HoldDecision,
+    *,
+    by: Person | str,
+    note: str,
+    was_true: bool | None = None,
+    data: dict[str, Any] | None = None,
+) -> tuple[Statement, Note]:
+    """What `decide` writes: the hold's change, and its entry."""
     note = note.replace("\0", "")
     if len(note) > LONGEST_NOTE:
         raise Invalid(f"A note may have {LONGEST_NOTE:,} characters.")
@@ -120,15 +166,14 @@ def decide(
     hold.decided_by = signature_of(by)
     hold.decided_at, hold.note = timezone.now(), note
     hold.claimed_by = hold.claimed_until = None
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """update reviews_hold set state = %s, decision = %s, decided_by = %s, decided_at = %s,
-                      note = %s, claimed_by_id = null, claimed_until = null
-                where id = %s""",
-            [hold.state, hold.decision, hold.decided_by, hold.decided_at, hold.note, hold.pk],
-        )
-    if was_true is not None and hold.trip_id:
-        Trip.objects.filter(pk=hold.trip_id).update(was_true=was_true)
+    closing = {
+        "state": hold.state,
+        "decision": hold.decision,
+        "by": hold.decided_by,
+        "at": hold.decided_at,
+        "note": hold.note,
+        "hold": hold.pk,
+    }
     facts: dict[str, Any] = {
         **bound(hold),
         "before": {"state": HoldState.OPEN},
@@ -139,9 +184,8 @@ def decide(
         facts["seat"] = str(giver)
     if was_true is not None:
         facts["was_true"] = was_true
-    record(f"hold.{decision}", actor=by, about=hold, summary=note, data=facts)
-    ring_hold(hold)
-    return hold
+    told = noted(f"hold.{decision}", actor=by, about=hold, summary=note, data=facts)
+    return (CLOSE, closing), told
 
 
 def required(text: str, otherwise: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,25 +11,27 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from agents.models import ToolSchema
+from agents.models import Action, ToolSchema
 from agents.rules.policy import number
 from agents.rules.schemas import mistakes
+from agents.transitions import aap, judging
 from agents.transitions import action as actions
-from agents.transitions import judging
+from audit.bell import ring
 from audit.errors import Conflict, Invalid, Refused
 from audit.ids import new_id
-from audit.record import record
+from audit.record import entry, record
 from audit.trips import last_trip
+from audit.written import Statement, send
 from people.models import Person
 
 from ..models import Hold, HoldDecision, HoldKind, Vote
 from . import seating
-from .locking import LONGEST_NOTE, decide, lock
-from .opening import bound, ring_hold
+from .locking import LONGEST_NOTE, check, closed, lock
+from .opening import bound, hold_topics, ring_hold
 
 CAST = """
 insert into reviews_vote (id, hold_id, person_id, seat_id, revision, digest, note, at)
-values (%s, %s, %s, %s, %s, %s, %s, %s)
+values (%(id)s, %(hold)s, %(person)s, %(seat)s, %(revision)s, %(digest)s, %(note)s, %(at)s)
 """
 COUNT = "select count(*) from reviews_vote where hold_id = %s and dismissed_at is null"
 
@@ -97,49 +99,115 @@ def vote(hold: Hold, *, by: Person, seat: UUID, note: str) -> Hold:
         raise Invalid(f"A note may have {LONGEST_NOTE:,} characters.")
     lapsed = dismiss_lapsed(hold)
     refuse_twice(hold, by, seat)
-    digest = actions.binding(hold.action, hold.arguments)
-    ballot: tuple[Any, ...] = (
-        new_id(),
-        hold.pk,
-        by.pk,
-        seat,
-        hold.revision,
-        digest,
-        note,
-        timezone.now(),
-    )
+    ballot = ballot_of(hold, by=by, seat=seat, note=note)
     alone = hold.votes_needed == 1
     given = 1 if alone else cast(ballot, hold)
-    facts: dict[str, Any] = {"revision": hold.revision, "digest": digest.hex(), "votes": given}
-    if seat != by.pk:
-        facts["seat"] = str(seat)
+    more: dict[str, Any] = {"votes": given}
     if lapsed:
-        facts["lapsed"] = lapsed
+        more["lapsed"] = lapsed
     if given < hold.votes_needed:
-        return voted(hold, by=by, note=note, facts=facts | {"needed": hold.votes_needed})
-    edited = hold.candidate is not None
-    if edited and hold.action.amount != hold.amount:
+        more["needed"] = hold.votes_needed
+        return voted(hold, by=by, note=note, facts=facts_of(ballot) | more)
+    if hold.candidate is not None and hold.action.amount != hold.amount:
         hold.action.amount = hold.amount  # what a policy that changes before it begins will judge
         hold.action.save(update_fields=["amount"])
+    yes = granted(hold, ballot, by=by, note=words(hold, note), more=more)
+    with last_trip():
+        send(*([(CAST, ballot)] if alone else []), *yes.statements)
+        ring(*yes.topics)
+    return hold
+
+
+@dataclass(frozen=True, slots=True)
+class Yes:
+    """What writes it that the agent may go ahead, and who is told."""
+
+    action: Action
+    statements: list[Statement]
+    topics: list[str]
+
+
+class NotPlain(Exception):
+    """More has to be asked first."""
+
+
+def plain_yes(hold: Hold, *, by: Person, note: str, revision: int | None) -> Yes:
+    """All that `approve` writes where the one yes is enough, said without asking the database anything more.
+
+    Raises what `approve` raises, and NotPlain where `approve` would ask.
+    """
+    if not by.decides_for(hold.team_id):
+        raise NotPlain
+    check(hold, by=by, kind=HoldKind.APPROVAL, revision=revision, beside_a_claim=True)
+    if not is_plain(hold):
+        raise NotPlain
+    seat = seating.seat_for(hold, by)
+    if len(note) > LONGEST_NOTE:
+        raise Invalid(f"A note may have {LONGEST_NOTE:,} characters.")
+    ballot = ballot_of(hold, by=by, seat=seat.id, note=note)
+    yes = granted(hold, ballot, by=by, note=note, more={"votes": 1})
+    return Yes(yes.action, [(CAST, ballot), *yes.statements], yes.topics)
+
+
+def is_plain(hold: Hold) -> bool:
+    """Whether anybody's yes ends it: under the policies in force, as it was proposed, and nobody else follows it."""
+    action, requirement = hold.action, hold.requirement
+    assert action is not None
+    is_changed = hold.candidate is not None or hold.policy_in_force != action.policy_version
+    is_special = requirement.groups or requirement.people or action.call_id.startswith(aap.CALL)
+    return hold.votes_needed == 1 and not is_changed and not is_special
+
+
+def ballot_of(hold: Hold, *, by: Person, seat: UUID, note: str) -> dict[str, Any]:
+    assert hold.action is not None
+    return {
+        "id": new_id(),
+        "hold": hold.pk,
+        "person": by.pk,
+        "seat": seat,
+        "revision": hold.revision,
+        "digest": actions.binding(hold.action, hold.arguments),
+        "note": note,
+        "at": timezone.now(),
+    }
+
+
+def facts_of(ballot: dict[str, Any]) -> dict[str, Any]:
+    """For the record."""
+    facts: dict[str, Any] = {"revision": ballot["revision"], "digest": ballot["digest"].hex()}
+    if ballot["seat"] != ballot["person"]:
+        facts["seat"] = str(ballot["seat"])
+    return facts
+
+
+def granted(
+    hold: Hold, ballot: dict[str, Any], *, by: Person, note: str, more: dict[str, Any]
+) -> Yes:
+    """The last yes that was needed: action, hold and entry."""
+    action = hold.action
+    assert action is not None
+    edited = hold.candidate is not None
     actions.approve(
-        hold.action,
+        action,
         by=by,
-        digest=digest,
-        message=words(hold, note),
+        digest=ballot["digest"],
+        message=note,
         arguments=hold.candidate,
         valid_for=hold.requirement.valid_for or actions.APPROVAL_VALID,
     )
+    facts = facts_of(ballot) | more
     if edited:
-        facts |= {"before": hold.action.arguments, "after": hold.candidate}
+        facts |= {"before": action.arguments, "after": hold.candidate}
     decision = HoldDecision.EDITED if edited else HoldDecision.APPROVED
-    with last_trip(), connection.cursor() as cursor:
-        actions.write_decision(hold.action)
-        if alone:
-            cursor.execute(CAST, ballot)
-        return decide(hold, decision, by=by, note=note, data=facts)
+    closing, told = closed(hold, decision, by=by, note=ballot["note"], data=facts)
+    return Yes(
+        action,
+        [actions.decision_of(action), closing, entry(told)],
+        [*actions.decision_topics(action), *hold_topics(hold)],
+    )
 
 
-def cast(ballot: tuple[Any, ...], hold: Hold) -> int:
+def cast(ballot: dict[str, Any], hold: Hold) -> int:
     """Returns how many have said yes by now."""
     with connection.cursor() as cursor:
         cursor.execute(CAST, ballot)
