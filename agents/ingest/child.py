@@ -10,6 +10,8 @@ from typing import cast
 
 from django.conf import settings
 
+from audit import bell
+
 from .messages import READY, Answer, Frames, Request, framed
 from .place import Place
 
@@ -64,6 +66,8 @@ class Child(Place, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for answer in self._frames.feed(data):
+            if answer.rung:
+                ring(answer.rung)
             if answer.id == READY:
                 self.is_ready = True
             else:
@@ -82,6 +86,14 @@ def started(line: socket.socket) -> subprocess.Popen[bytes]:
         cwd=settings.BASE_DIR,
         stdin=subprocess.DEVNULL,
     )
+
+
+def ring(topics: tuple[str, ...]) -> None:
+    """At once where an agent may wait; pages hear of many transactions at a time."""
+    if any(topic.startswith(bell.AGENTS) for topic in topics):
+        bell.hub.ring_now(*topics)
+    else:
+        bell.hub.ring_soon(*topics)
 
 
 def bury(process: subprocess.Popen[bytes]) -> int:

@@ -38,6 +38,8 @@ class Answer(msgspec.Struct, array_like=True, gc=False):
     rejected: int = 0
     code: str = ""
     why: str = ""
+    rung: tuple[str, ...] = ()
+    """Topics that are to be rung now, of whichever requests."""
 
 
 def framed(message: Request | Answer) -> bytes:

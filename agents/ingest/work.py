@@ -9,12 +9,32 @@ from collections import deque
 
 from django.db import connection
 
+from audit import bell
+
 from .messages import READY, Answer, Frames, Request, framed
 from .storing import store_next
 
 GATHER_S = 0.003
 """How long a transaction waits for as many requests as the one before had: who was just answered may send more."""
 AT_ONCE = 2**20
+
+
+class Bell(bell.Hub):
+    """Rings at the web process, together with the next answers: nobody's answer waits for Redis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rung: dict[str, None] = {}
+
+    def ring_from_thread(self, topics: tuple[str, ...]) -> bool:
+        self.rung.update(dict.fromkeys(topics))
+        return True
+
+    def taken(self) -> tuple[str, ...]:
+        """What was rung since, each once."""
+        topics = tuple(self.rung)
+        self.rung.clear()
+        return topics
 
 
 class Work:
@@ -26,12 +46,14 @@ class Work:
         self._waiting: deque[Request] = deque()
         self._last = 0
         self._is_over = False
+        self._bell = bell.hub = Bell()
 
     def run(self) -> None:
         self._tell([Answer(READY)])
         while self._gather():
             let_go_if_hung_up()
             answers = store_next(self._waiting)
+            answers[0].rung = self._bell.taken()
             self._last = len(answers)
             self._tell(answers)
 

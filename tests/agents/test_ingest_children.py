@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,17 +16,19 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.hot import otlp
+from agents.hot import otlp, wait
 from agents.ingest import child as childhood
 from agents.ingest.child import Child
 from agents.ingest.children import Children
 from agents.ingest.messages import Answer, Frames, framed
 from agents.models import Action, Agent, Bucket, Run
 from agents.transitions import agent as agents
+from audit import bell
 from audit.models import Entry
 from tests.agents.conftest import InServer, until
 from tests.agents.spans import PROTOBUF, protobuf
 from tests.agents.test_otlp_door import asking, recent
+from tests.cast import Door
 
 CLIENTS, REQUESTS, SPANS = 6, 20, 5
 
@@ -135,6 +138,28 @@ def test_a_database_that_hung_up_is_asked_again(
 
     assert {child.pid for child in children.ready} == before
     assert Action.objects.count() == 2 * REQUESTS * SPANS
+
+
+def test_who_waits_hears_what_a_child_has_stored(
+    url: str, scout_with_key: tuple[Agent, str], door: Door
+) -> None:
+    known = door.control()["version"]
+    named = {"watchfloor.run.id": str(door.run.pk)}
+    failed = [recent(asking(n) | named, n=n, failed="down") for n in range(1, 13)]
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lambda: door.control(wait=30, seen=known))
+        until(lambda: f"control.{door.run.pk}" in bell.hub._listeners)
+        began = time.monotonic()
+        http = httpx.Client(headers={"Authorization": f"Bearer {scout_with_key[1]}"}, timeout=30)
+        with http:
+            http.post(
+                f"{url}/v1/traces", content=protobuf(*failed), headers={"Content-Type": PROTOBUF}
+            )
+        told = waiting.result(40)
+
+    assert told["version"] != known
+    assert time.monotonic() - began < wait.LOOK_AGAIN_S / 2
 
 
 def test_the_first_request_starts_them_and_the_end_waits_for_all_answers(
