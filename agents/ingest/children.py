@@ -11,8 +11,8 @@ logger = logging.getLogger(__name__)
 
 STEADY_S = 60.0
 """Who lived so long did not die of beginning."""
-PAUSES_S = (0.1, 30.0)
-"""Before the first and every further replacement of who dies again and again: twice as long each time, up to the last."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 30.0
+"""Before one is replaced; twice as long each time while they die again and again."""
 
 
 class Children:
@@ -44,15 +44,17 @@ class Children:
     async def _keep(self) -> None:
         """One after the other."""
         loop = asyncio.get_running_loop()
-        pause, longest = PAUSES_S
+        pause = FIRST_PAUSE_S
         while not self._closing.is_set():
             born = loop.time()
             how = await self._one()
             if self._closing.is_set():
                 return
-            pause = PAUSES_S[0] if loop.time() - born > STEADY_S else min(pause * 2, longest)
             logger.warning("A process that stores spans ended (%s): another follows.", how)
+            if loop.time() - born > STEADY_S:
+                pause = FIRST_PAUSE_S
             await self._rest(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
 
     async def _one(self) -> str:
         """A whole life, and how it ended."""

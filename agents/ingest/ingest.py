@@ -42,15 +42,14 @@ class Ingest:
                 continue
 
     def _place_of(self, agent: UUID) -> Place:
-        """Where the agent is already, so that no transaction ever waits for another's locks.
+        """Where the agent is already, so that no transaction waits for another's locks.
 
         Else the first, which shares its commits with most; unless much waits there and another has less to do.
         """
-        ready = self.children.ready
-        for place in (*ready, *self._lanes):
-            if place.agents[agent]:
+        places: Sequence[Place] = self.children.ready or self._lanes
+        for place in places:
+            if agent in place.agents:
                 return place
-        places: Sequence[Place] = ready or self._lanes
         first = places[0]
         return first if first.weight < MUCH else min(places, key=lambda place: place.weight)
 

@@ -89,7 +89,6 @@ class Work:
 
 def let_go_if_hung_up() -> None:
     """A connection on which something can be read before anything was asked has been told that it is over."""
-    if connection.connection is not None:
-        readable, _, _ = select.select((connection.connection.fileno(),), (), (), 0)
-        if readable:
-            connection.close()
+    held = connection.connection
+    if held is not None and (held.closed or select.select([held.fileno()], [], [], 0)[0]):
+        connection.close()
