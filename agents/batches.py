@@ -6,8 +6,6 @@ what `insert … unnest` costs here; the lock makes sure that nobody else adds t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from .rules.done import Done
 
 COPY_ACTIONS = """
@@ -29,27 +27,27 @@ select set_config(name, value, true)
 kept; those made while a table was small would read all of it, later on, for every batch."""
 
 LOCK_AGENTS = """
-select id, team_id, state from agents_agent where id = any(%(agents)s::uuid[]) order by id for no key update
+select a.id, a.team_id, a.state,
+       exists (select 1 from agents_breaker b
+                where b.condition = 'often' and b.state <> 'disabled'
+                  and (b.agent_id = a.id or b.team_id = a.team_id)) as is_judged_by_starts
+  from agents_agent a where a.id = any(%(agents)s::uuid[]) order by a.id for no key update of a
 """
 
 WORKING_KEYS = """
 select hash from agents_agentkey where hash = any(%(keys)s::bytea[]) and revoked_at is null
 """
 
-JUDGED_BY_STARTS = """
-select a.id from agents_agent a
- where a.id = any(%(agents)s::uuid[]) and exists (
-       select 1 from agents_breaker b
-        where b.condition = 'often' and b.state <> 'disabled' and (b.agent_id = a.id or b.team_id = a.team_id))
-"""
-
 RUN_OWNERS = "select id, agent_id from agents_run where id = any(%(runs)s::uuid[])"
 
 RUNS_BY_KEY = """
 select r.id, r.agent_id, r.key
-  from unnest(%(agents)s::uuid[], %(keys)s::text[]) as asked (agent, key)
-  join agents_run r on r.agent_id = asked.agent and r.key = asked.key and r.key <> ''
+  from unnest(%(agents)s::uuid[], %(keys)s::text[]) as asked (agent, key),
+lateral (select r.id, r.agent_id, r.key from agents_run r
+          where r.agent_id = asked.agent and r.key between asked.key and asked.key and r.key <> ''
+          order by r.key limit 1) r
 """
+"""One look by index each: a plan made while the table was empty would read every run that has a key."""
 
 LOCK_RUNS = """
 select id, name, key, state, on_behalf_of, steps, finished_at, trace_url,
@@ -101,7 +99,7 @@ update agents_action x set trace_url = l.url
 
 KNOWN_CALLS = """
 select asked.run as run_id, asked.call as call_id, x.id
-  from unnest(%(runs)s::text[]::uuid[], %(calls)s::text[]) as asked (run, call),
+  from unnest(%(runs)s::uuid[], %(calls)s::text[]) as asked (run, call),
 lateral (select x.id from agents_action x where x.run_id = asked.run and x.call_id = asked.call limit 1) x
 """
 
@@ -115,7 +113,7 @@ HAS_BUDGETS = "select 1 from agents_budget where team_id = any(%(teams)s::uuid[]
 
 _ITEMS = """
 select b.id::text as breaker, n.run, i.item, i.tool, count(*)::int as tries
-  from unnest(%(owners)s::text[]::uuid[], %(items)s::text[], %(tools)s::text[]) as i (owner, item, tool)
+  from unnest(%(owners)s::uuid[], %(items)s::text[], %(tools)s::text[]) as i (owner, item, tool)
   join agents_breaker b on b.id = any(%(ids)s::uuid[]) and b.{owner} = i.owner,
 lateral (select case when b.scope = 'run' then x.run_id end as run
            from agents_action x
@@ -217,17 +215,6 @@ def line(one: Done, *, id: str, agent: str, run: str, on_behalf_of: str, account
 
 
 NULL = "\\N"
-
-
-def array(values: Iterable[str]) -> str:
-    """A text array as PostgreSQL writes it. psycopg looks at each of thousands of values three times."""
-    return "{" + ",".join([quoted(value) for value in values]) + "}"
-
-
-def quoted(value: str) -> str:
-    if '"' in value or "\\" in value:
-        value = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{value}"'
 
 
 def text(value: str) -> str:

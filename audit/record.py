@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, Self
 from django.core.serializers.json import DjangoJSONEncoder
 
 from . import kinds, source
+from .arrays import array, flat
 from .written import Statement, send
 
 ADD = """
@@ -127,8 +128,11 @@ def record_all(notes: Iterable[Note]) -> None:
 
 def entries(notes: Sequence[Note]) -> Statement:
     """What `record_all` sends."""
-    columns = [list(column) for column in zip(*map(values, notes), strict=True)]
-    return ADD_ALL, dict(zip(COLUMNS, columns, strict=True))
+    columns = zip(*map(values, notes), strict=True)
+    return ADD_ALL, {
+        name: (flat if name == "versions" else array)(column)
+        for name, column in zip(COLUMNS, columns, strict=True)
+    }
 
 
 def entry(note: Note) -> Statement:

@@ -8,19 +8,19 @@ most of what the web process did. Here a trip is one write and one wait; values 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections import deque, namedtuple
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, pq
-from psycopg.adapt import PyFormat, Transformer
+from psycopg.adapt import Transformer
 from psycopg.generators import fetch_many
 from psycopg.waiting import Ready
+
+from ..compiling import compiled, rows_of
 
 MOST_PREPARED = 200
 CANCEL_TIMEOUT_S = 2.0
@@ -35,36 +35,6 @@ class HotConnection(AsyncConnection[Any]):
         super().__init__(*args, **kwargs)
         self.statements: dict[tuple[str, tuple[int, ...]], bytes] = {}
         self.prepared = 0
-
-
-class Compiled(NamedTuple):
-    """A statement as PostgreSQL numbers its parameters, and their names in that order."""
-
-    query: bytes
-    names: tuple[str, ...]
-    formats: list[PyFormat]
-
-
-@cache
-def compiled(statement: str) -> Compiled:
-    names: list[str] = []
-
-    def numbered(found: re.Match[str]) -> str:
-        name = found[1]
-        if name is None:
-            return "%"
-        if name not in names:
-            names.append(name)
-        return f"${names.index(name) + 1}"
-
-    query = re.sub(r"%(?:\((\w+)\)s|%)", numbered, statement).encode()
-    return Compiled(query, tuple(names), [PyFormat.AUTO] * len(names))
-
-
-@cache
-def row_of(*names: bytes) -> Callable[..., Any]:
-    make: Callable[..., Any] = namedtuple("Row", [n.decode() for n in names], rename=True)._make  # type: ignore[attr-defined]
-    return make
 
 
 class Answer:
@@ -172,13 +142,7 @@ class Pipeline:
             await self._receive()
 
     def rows(self, result: Any, most: int | None) -> list[Any]:
-        transformer = self._transformer
-        transformer.set_pgresult(result)
-        count = result.ntuples if most is None else min(result.ntuples, most)
-        if not count:
-            return []
-        names = (result.fname(column) for column in range(result.nfields))
-        return transformer.load_rows(0, count, row_of(*names))
+        return rows_of(self._transformer, result, most)
 
     async def _end(self, *, quietly: bool = False) -> None:
         """Commit, or end what was refused. Raises what was refused first and nobody read."""

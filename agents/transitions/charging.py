@@ -17,7 +17,7 @@ from ..rules.done import Done
 from ..rules.facts import BudgetFacts, Event
 from ..rules.prices import PriceBook
 from . import spending, tripping
-from .rows import ask, together
+from .trip import Trip
 from .watching import NOTHING, Report
 
 decoder = msgspec.json.Decoder(list[BudgetFacts])
@@ -56,15 +56,15 @@ def price(reports: Iterable[Report], book: PriceBook) -> None:
 def charge(reports: Sequence[Report], now: datetime) -> Charged:
     """Spend from the accounts of the runs, which are locked by it."""
     of_runs = columns(reports)
-    with together():
-        spent = ask(
+    with Trip() as trip:
+        spent = trip.ask(
             sql.CHARGE,
             **of_runs,
             tokens=[sum(done.tokens for done in one.done) for one in reports],
             costs=[cost_of(one.done) for one in reports],
             now=now,
         )
-        left = ask(sql.BUDGETS, **of_runs, now=now)
+        left = trip.ask(sql.BUDGETS, **of_runs, now=now)
     rows = spent.fetchall()
     found = {
         row.run: exhausted(decoder.decode(row.budgets), tokens=0, cost_usd=NOTHING)

@@ -18,8 +18,9 @@ from ..rules.done import Done
 from ..shapes import digest_of
 from . import run as runs
 from . import together
+from .trip import Trip
 from .watching import Report
-from .writing import write
+from .writing import ask_facts, write
 
 SKEW = timedelta(minutes=5)
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -75,7 +76,11 @@ def add(run: Run, reported: Sequence[Any]) -> int:
             new[one.id] = done
         elif bytes(first) != done.digest:
             raise Conflict(f"The id {one.id} was used for another action.")
-    write([report_of(run, list(new.values()))], now)
+    if not new:
+        return 0
+    with Trip() as trip:
+        facts = ask_facts(trip, [(run.agent_id, run.agent.team_id, run.pk)], now)
+    write([report_of(run, list(new.values()))], facts, now)
     return len(new)
 
 

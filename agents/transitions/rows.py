@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 from django.db import connection
@@ -25,16 +24,7 @@ def every(statement: str, **params: Any) -> list[Any]:
 
 
 def ask(statement: str, **params: Any) -> Cursor[Any]:
-    """A statement whose rows are fetched later, or never; inside `together` it is only queued."""
+    """A statement whose rows are fetched later, or never."""
     connection.ensure_connection()
     cursor: Cursor[Any] = connection.connection.cursor(row_factory=namedtuple_row)
     return cursor.execute(statement, params)
-
-
-def together() -> AbstractContextManager[Any]:
-    """Statements that are sent in one trip; their errors come at the end, as Django has them."""
-    connection.ensure_connection()
-    both = ExitStack()
-    both.enter_context(connection.wrap_database_errors)
-    both.enter_context(connection.connection.pipeline())
-    return both

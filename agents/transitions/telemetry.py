@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from audit.arrays import array, flat
 from audit.errors import Refused
 
 from .. import batches as sql
@@ -20,11 +21,12 @@ from ..models import AgentState, RunState
 from ..otlp.reading import Export, uuid_of
 from ..rules.done import Done
 from . import tracing
-from .rows import ask, together
+from .rows import ask
 from .together import whole_team
 from .tracing import Traced
+from .trip import Trip
 from .watching import Report
-from .writing import write
+from .writing import ask_facts, write
 
 
 class Told(NamedTuple):
@@ -54,27 +56,30 @@ def store(told: Sequence[Told]) -> None:
     """
     traces = tracing.merged((one.agent, trace) for one in told for trace in one.export.traces)
     keys = frozenset(one.key for one in told if one.key)
-    agents, often, working = tracing.find(traces, keys)
+    agents, working = tracing.find(traces, keys)
     if keys - working:
         raise Revoked(keys - working)
     now = timezone.now()
     fresh = tracing.without_run(traces)
     of_run = tracing.by_run(traces)
     begun = {one.run_id for one in fresh}
-    counted = [one for one in fresh if one.agent in often]
+    counted = [one for one in fresh if agents[one.agent].is_judged_by_starts]
+    fresh = [one for one in fresh if not agents[one.agent].is_judged_by_starts]
     if counted:
         tracing.begin_judged(counted, agents, now)
         agents = locked_again(agents)
-        fresh = [one for one in fresh if one.agent not in often]
-    with together():
-        tracing.begin(fresh, agents, now)
-        locked = ask(sql.LOCK_RUNS, runs=sorted(of_run))
-        known = ask_known(one for id, one in of_run.items() if id not in begun)
-        named = ask_named(of_run.values())
+    with Trip() as trip:
+        tracing.begin(fresh, agents, now, trip.ask)
+        locked = trip.ask(sql.LOCK_RUNS, runs=flat(sorted(of_run)))
+        known = ask_known(trip, [one for id, one in of_run.items() if id not in begun])
+        named = ask_named(trip, of_run.values())
+        asked = [(one.agent, agents[one.agent].team_id, id) for id, one in of_run.items()]
+        facts = ask_facts(trip, asked, now)
     rows = {row.id: row for row in locked}
-    leave_out_known(of_run.values(), known.fetchall(), named.fetchall())
+    leave_out_known(of_run.values(), known, named)
     write(
         [report(one, agents[one.agent], rows[id]) for id, one in of_run.items()],
+        facts,
         now,
         [tracing.note("run.started", one, agents, tracing.name_of(one)) for one in fresh],
     )
@@ -87,7 +92,7 @@ store_alone = whole_team(store)
 
 def locked_again(agents: Iterable[UUID]) -> dict[UUID, Any]:
     """The agents as they are after their runs' starts were judged."""
-    return {row.id: row for row in ask(sql.LOCK_AGENTS, agents=sorted(agents))}
+    return {row.id: row for row in ask(sql.LOCK_AGENTS, agents=flat(sorted(agents)))}
 
 
 def report(one: Traced, agent: Any, row: Any) -> Report:
@@ -111,25 +116,30 @@ def ended(one: Done) -> datetime:
     return one.ended_at
 
 
-def ask_known(traces: Iterable[Traced]) -> Any:
+def ask_known(trip: Trip, traces: Sequence[Traced]) -> Iterable[Any]:
     """Which calls these runs have already, under every name that the spans give them."""
-    runs, calls = [], []
+    runs: list[UUID] = []
+    calls: list[str] = []
     for trace in traces:
-        run = str(trace.run_id)
+        run = trace.run_id
+        assert run is not None
         for one in trace.done:
             for call in (one.call_id, *one.also_called):
                 runs.append(run)
                 calls.append(call)
-    return ask(sql.KNOWN_CALLS, runs=sql.array(runs), calls=sql.array(calls))
+    if not calls:
+        return ()
+    return trip.ask(sql.KNOWN_CALLS, runs=flat(runs), calls=array(calls))
 
 
-def ask_named(traces: Iterable[Traced]) -> Any:
+def ask_named(trip: Trip, traces: Iterable[Traced]) -> Iterable[Any]:
     """Whose actions those are that spans name themselves (`watchfloor.action.id`)."""
-    ids = {uuid_of(one.is_action) for trace in traces for one in trace.done if one.is_action}
-    return ask(sql.OWNERS, actions=sorted(id for id in ids if id is not None))
+    said = {uuid_of(one.is_action) for trace in traces for one in trace.done if one.is_action}
+    ids = sorted(id for id in said if id is not None)
+    return trip.ask(sql.OWNERS, actions=flat(ids)) if ids else ()
 
 
-def leave_out_known(traces: Iterable[Traced], known: Sequence[Any], named: Sequence[Any]) -> None:
+def leave_out_known(traces: Iterable[Traced], known: Iterable[Any], named: Iterable[Any]) -> None:
     """Drop what was stored before, and what reports on an action that was proposed: that one is linked."""
     calls = {(row.run_id, row.call_id): row.id for row in known}
     owners = {row.id: row.agent_id for row in named}

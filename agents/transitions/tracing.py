@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from psycopg.types.json import Jsonb
 
+from audit.arrays import array, flat
 from audit.bell import ring
 from audit.ids import new_id
 from audit.record import Note, record_all
@@ -23,7 +24,8 @@ from ..otlp.reading import Root, Trace
 from ..rules.done import Done
 from . import run as runs
 from . import schedule
-from .rows import ask, every, together
+from .rows import ask, every
+from .trip import Trip
 
 KEY = "trace:"
 
@@ -63,32 +65,28 @@ def merged(traces: Iterable[tuple[UUID, Trace]]) -> list[Traced]:
 
 def find(
     traces: Sequence[Traced], keys: frozenset[bytes]
-) -> tuple[dict[UUID, Any], frozenset[UUID], frozenset[bytes]]:
+) -> tuple[dict[UUID, Any], frozenset[bytes]]:
     """Lock the agents, then say of each trace which run it has, if any.
 
-    Returns the agents' rows by id, those of which a breaker counts how often runs begin, and which of the keys
-    work now.
+    Returns the agents' rows by id, and which of the keys work now.
     """
     named = {one.run_id for one in traces if one.run_id is not None}
-    with together():
-        ask(sql.CAREFULLY)
-        agents = ask(sql.LOCK_AGENTS, agents=sorted({one.agent for one in traces}))
-        working = ask(sql.WORKING_KEYS, keys=sorted(keys))
-        often = ask(sql.JUDGED_BY_STARTS, agents=sorted({one.agent for one in traces}))
-        owners = ask(sql.RUN_OWNERS, runs=sorted(named))
-        by_key = ask(
-            sql.RUNS_BY_KEY, agents=[one.agent for one in traces], keys=[one.key for one in traces]
+    with Trip() as trip:
+        trip.ask(sql.CAREFULLY)
+        agents = trip.ask(sql.LOCK_AGENTS, agents=flat(sorted({one.agent for one in traces})))
+        working = trip.ask(sql.WORKING_KEYS, keys=sorted(keys))
+        owners = trip.ask(sql.RUN_OWNERS, runs=flat(sorted(named))) if named else ()
+        by_key = trip.ask(
+            sql.RUNS_BY_KEY,
+            agents=flat(one.agent for one in traces),
+            keys=array(one.key for one in traces),
         )
     owner_of = {row.id: row.agent_id for row in owners}
-    run_of = {(row.agent_id, row.key): row.id for row in by_key}
+    by_name = {(row.agent_id, row.key): row.id for row in by_key}
     for one in traces:
         if one.run_id is None or owner_of.get(one.run_id) != one.agent:
-            one.run_id = run_of.get((one.agent, one.key))
-    return (
-        {row.id: row for row in agents},
-        frozenset(row.id for row in often),
-        frozenset(bytes(row.hash) for row in working),
-    )
+            one.run_id = by_name.get((one.agent, one.key))
+    return {row.id: row for row in agents}, frozenset(bytes(row.hash) for row in working)
 
 
 def without_run(traces: Sequence[Traced]) -> list[Traced]:
@@ -112,22 +110,29 @@ def by_run(traces: Iterable[Traced]) -> dict[UUID, Traced]:
     return of_run
 
 
-def begin(fresh: Sequence[Traced], agents: dict[UUID, Any], now: datetime) -> None:
+def begin(
+    fresh: Sequence[Traced], agents: dict[UUID, Any], now: datetime, ask: Callable[..., Any] = ask
+) -> None:
     """Start a run for each trace. One of a retired agent is over from the start."""
     if not fresh:
         return
     ask(
         sql.BEGIN_RUNS,
-        ids=[one.run_id for one in fresh],
-        agents=[one.agent for one in fresh],
-        names=[name_of(one) for one in fresh],
-        keys=[one.key for one in fresh],
+        ids=flat(run_of(one) for one in fresh),
+        agents=flat(one.agent for one in fresh),
+        names=array(name_of(one) for one in fresh),
+        keys=array(one.key for one in fresh),
         metadata=[Jsonb(metadata_of(one)) for one in fresh],
-        urls=[trace_url(one.trace_id) for one in fresh],
+        urls=array(trace_url(one.trace_id) for one in fresh),
         started=[min([done.started_at for done in one.done], default=now) for one in fresh],
         over=[agents[one.agent].state == AgentState.RETIRED for one in fresh],
         now=now,
     )
+
+
+def run_of(one: Traced) -> UUID:
+    assert one.run_id is not None
+    return one.run_id
 
 
 def begin_judged(fresh: Sequence[Traced], agents: dict[UUID, Any], now: datetime) -> None:
@@ -140,10 +145,9 @@ def begin_judged(fresh: Sequence[Traced], agents: dict[UUID, Any], now: datetime
             for found in schedule.watching(agent, None, Condition.OFTEN, now)
             if started >= now - timedelta(seconds=found.window_s)
         ]
-        assert one.run_id is not None
         begin([one], agents, now)
         record_all([note("run.started", one, agents, name_of(one))])
-        schedule.judge_start(agent, Run.objects.get(pk=one.run_id), breakers, now)
+        schedule.judge_start(agent, Run.objects.get(pk=run_of(one)), breakers, now)
 
 
 def name_of(one: Traced) -> str:

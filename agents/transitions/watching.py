@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from psycopg import Cursor
+
+from audit.arrays import array, flat
 
 from .. import batches as sql
 from ..rules.breakers import Tripped, loops, malformed_of, opening, shadowed
@@ -21,7 +22,7 @@ from ..rules.done import Done
 from ..rules.facts import BreakerFacts, Event
 from ..statements import Counted
 from ..weighing import breakers_decoder, counted_for, first_of
-from .rows import ask, together
+from .trip import Rows, Trip
 
 NOTHING = Decimal(0)
 
@@ -228,11 +229,11 @@ class Facts:
 
 def read_facts(watched: Sequence[Watched], now: datetime) -> Facts:
     facts = Facts()
-    with together():
-        tries = list(ask_tries(watched, now))
-        uses = ask_uses(watched, facts)
-    for cursor in tries:
-        for row in cursor:
+    with Trip() as trip:
+        tries = list(ask_tries(trip, watched, now))
+        uses = ask_uses(trip, watched, facts)
+    for rows in tries:
+        for row in rows:
             facts.tries.setdefault(row.run, {})[row.breaker, row.item, row.tool] = row.tries
     if uses is not None:
         for row in uses:
@@ -240,18 +241,18 @@ def read_facts(watched: Sequence[Watched], now: datetime) -> Facts:
     return facts
 
 
-def ask_tries(watched: Sequence[Watched], now: datetime) -> Iterator[Cursor[Any]]:
+def ask_tries(trip: Trip, watched: Sequence[Watched], now: datetime) -> Iterator[Rows]:
     """How often what was done had been done before, for breakers that count that: agents' own, then teams'."""
-    items: tuple[set[tuple[str, str, str]], ...] = (set(), set())
-    breakers: tuple[set[str], ...] = (set(), set())
+    items: tuple[set[tuple[UUID, str, str]], ...] = (set(), set())
+    breakers: tuple[set[UUID], ...] = (set(), set())
     for seen in watched:
         if not seen.report.is_under_way:
             continue
         for one in seen.breakers:
             if one.condition == "repeats":
                 of_team = one.scope == "team"
-                owner = str(seen.report.team if of_team else seen.report.agent)
-                breakers[of_team].add(one.id)
+                owner = seen.report.team if of_team else seen.report.agent
+                breakers[of_team].add(UUID(one.id))
                 items[of_team].update(
                     (owner, done.item, done.tool) for done in seen.report.done if not done.is_single
                 )
@@ -259,17 +260,17 @@ def ask_tries(watched: Sequence[Watched], now: datetime) -> Iterator[Cursor[Any]
     for statement, wanted, ids in zip(statements, items, breakers, strict=True):
         if wanted:
             owners, names, tools = zip(*wanted, strict=True)
-            yield ask(
+            yield trip.ask(
                 statement,
-                owners=sql.array(owners),
-                items=sql.array(names),
-                tools=sql.array(tools),
-                ids=sorted(ids),
+                owners=flat(owners),
+                items=array(names),
+                tools=array(tools),
+                ids=flat(sorted(ids)),
                 now=now,
             )
 
 
-def ask_uses(watched: Sequence[Watched], facts: Facts) -> Cursor[Any] | None:
+def ask_uses(trip: Trip, watched: Sequence[Watched], facts: Facts) -> Rows | None:
     """How often agents used what they used now, where a breaker looks for the unusual."""
     wanted: set[tuple[UUID, str]] = set()
     for seen in watched:
@@ -281,4 +282,4 @@ def ask_uses(watched: Sequence[Watched], facts: Facts) -> Cursor[Any] | None:
     if not wanted:
         return None
     agents, tools = zip(*wanted, strict=True)
-    return ask(sql.USES, agents=list(agents), tools=list(tools))
+    return trip.ask(sql.USES, agents=flat(agents), tools=array(tools))

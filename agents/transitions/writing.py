@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -16,21 +17,45 @@ from uuid import UUID
 from django.db import connection
 from uuid_utils import uuid7
 
+from audit.arrays import array, flat
 from audit.bell import ring
 from audit.record import Note, record_all
+from audit.record import entries as recorded
 
 from .. import batches as sql
 from .. import prices
 from ..rules.done import Done
 from . import tripping
-from .charging import Charged, charge, columns, cost_of, price, tell
-from .rows import ask, together
+from .charging import Charged, charge, cost_of, price, tell
+from .trip import Rows, Trip
 from .watching import Report, Watched, watch
 
 WIDTHS = (10, 3600)
 
 
-def write(reports: Iterable[Report], now: datetime, notes: Sequence[Note] = ()) -> None:
+@dataclass
+class Facts:
+    """What has to be known of the runs that reports are about, read once their agents are locked."""
+
+    breakers: Iterable[Any]
+    """`(run, breakers)`: as `agents_report_breakers` gives them."""
+    has_budgets: Rows
+    prices: Rows
+
+
+def ask_facts(trip: Trip, of_runs: Sequence[tuple[UUID, UUID, UUID]], now: datetime) -> Facts:
+    """For `(agent, team, run)`."""
+    agents, teams, runs = (flat(row[n] for row in of_runs) for n in range(3))
+    return Facts(
+        trip.ask(sql.BREAKERS, agents=agents, teams=teams, runs=runs, now=now),
+        trip.ask(sql.HAS_BUDGETS, teams=flat({team for _, team, _ in of_runs})),
+        trip.ask(prices.VERSION),
+    )
+
+
+def write(
+    reports: Iterable[Report], facts: Facts, now: datetime, notes: Sequence[Note] = ()
+) -> None:
     """Judge all reports against the windows as they were, then write them, after `notes` in the record."""
     reports = sorted(
         (one for one in reports if one.done), key=lambda one: (one.team, one.agent, one.run)
@@ -38,20 +63,17 @@ def write(reports: Iterable[Report], now: datetime, notes: Sequence[Note] = ()) 
     if not reports:
         record_all(notes)
         return
-    with together():
-        read = ask(sql.BREAKERS, now=now, **columns(reports))
-        budgets = ask(sql.HAS_BUDGETS, teams=sorted({one.team for one in reports}))
-        book = prices.book()
-    price(reports, book)
-    texts = {row.run: row.breakers for row in read}
+    (version,) = facts.prices.fetchone()
+    price(reports, prices.known(version) or prices.book())
+    texts = {row.run: row.breakers for row in facts.breakers}
     watched = watch(reports, [texts[one.run] for one in reports], now)
-    charged = charge(reports, now) if budgets.fetchone() else Charged({}, {}, frozenset())
+    charged = charge(reports, now) if facts.has_budgets.fetchone() else Charged({}, {}, frozenset())
     ids = copy(reports, charged.accounts)
-    with together():
-        keep_habits(watched)  # before windows, as settlements do: a team shares both
-        count(watched)
-        sum_up(reports, now)
-        record_all([*notes, *entries(reports, ids)])
+    with Trip() as trip:
+        keep_habits(trip, watched)  # before windows, as settlements do: a team shares both
+        count(trip, watched)
+        sum_up(trip, reports, now)
+        trip.send(*recorded([*notes, *entries(reports, ids)]))
     for seen, of_report in zip(watched, ids, strict=True):
         open_breakers(seen, of_report, now)
     tell(charged, reports, now)
@@ -79,7 +101,7 @@ def copy(reports: Sequence[Report], accounts: dict[UUID, str]) -> list[list[str]
     return ids
 
 
-def count(watched: Sequence[Watched]) -> None:
+def count(trip: Trip, watched: Sequence[Watched]) -> None:
     """Add to the windows, each action in the slot in which it ended."""
     slots: dict[tuple[UUID, int, int], list[Any]] = {}
     for seen in watched:
@@ -96,8 +118,8 @@ def count(watched: Sequence[Watched]) -> None:
                         sums if known is None else [a + b for a, b in zip(known, sums, strict=True)]
                     )
     rows = [(*key, *slots[key]) for key in sorted(slots)]
-    filled = map(list, zip(*rows, strict=True))
-    ask(sql.COUNT, **dict(zip(sql.SLOT_COLUMNS, filled, strict=True)))
+    filled = map(flat, zip(*rows, strict=True))
+    trip.ask(sql.COUNT, **dict(zip(sql.SLOT_COLUMNS, filled, strict=True)))
 
 
 def by_slot(seen: Watched) -> dict[int, list[Any]]:
@@ -116,21 +138,21 @@ def by_slot(seen: Watched) -> dict[int, list[Any]]:
     return slots
 
 
-def sum_up(reports: Sequence[Report], now: datetime) -> None:
-    ask(
+def sum_up(trip: Trip, reports: Sequence[Report], now: datetime) -> None:
+    trip.ask(
         sql.SUM_RUNS,
-        runs=[one.run for one in reports],
-        actions=[len(one.done) for one in reports],
-        failures=[sum(done.failed for done in one.done) for one in reports],
-        inputs=[sum(done.input_tokens for done in one.done) for one in reports],
-        outputs=[sum(done.output_tokens for done in one.done) for one in reports],
-        costs=[cost_of(one.done) for one in reports],
+        runs=flat(one.run for one in reports),
+        actions=flat(len(one.done) for one in reports),
+        failures=flat(sum(done.failed for done in one.done) for one in reports),
+        inputs=flat(sum(done.input_tokens for done in one.done) for one in reports),
+        outputs=flat(sum(done.output_tokens for done in one.done) for one in reports),
+        costs=flat(cost_of(one.done) for one in reports),
         steps=[one.steps for one in reports],
         now=now,
     )
 
 
-def keep_habits(watched: Sequence[Watched]) -> None:
+def keep_habits(trip: Trip, watched: Sequence[Watched]) -> None:
     """Which tools are used how often, and malformed outputs in a row: only where a breaker looks at them."""
     uses: defaultdict[tuple[UUID, str], int] = defaultdict(int)
     for seen in watched:
@@ -138,25 +160,40 @@ def keep_habits(watched: Sequence[Watched]) -> None:
             for done in seen.report.done:
                 uses[seen.report.agent, ""] += 1
                 uses[seen.report.agent, done.tool] += 1
-        if any(one.condition == "malformed" for one in seen.breakers):
-            keep_streak(seen)
+    keep_streaks(
+        trip, [s for s in watched if any(one.condition == "malformed" for one in s.breakers)]
+    )
     if uses:
         keys = sorted(uses)
-        ask(
+        trip.ask(
             sql.USED,
-            agents=[agent for agent, _ in keys],
-            tools=[tool for _, tool in keys],
-            uses=[uses[key] for key in keys],
+            agents=flat(agent for agent, _ in keys),
+            tools=array(tool for _, tool in keys),
+            uses=flat(uses[key] for key in keys),
         )
 
 
-def keep_streak(seen: Watched) -> None:
-    over, bad = seen.malformed
-    owners = sorted((seen.report.agent, seen.report.run, seen.report.team))
-    if over:
-        ask(sql.STREAKS_OVER, owners=owners)
-    if bad:
-        ask(sql.STREAKS_LONGER, owners=owners, more=[bad] * len(owners))
+def keep_streaks(trip: Trip, watched: Sequence[Watched]) -> None:
+    """In their order: runs and agents share what they keep. Good outputs one after the other end it together."""
+    ended: set[UUID] = set()
+    for seen in watched:
+        (over, bad), owners = seen.malformed, owners_of(seen.report)
+        if over:
+            ended.update(owners)
+        if bad:
+            end_streaks(trip, ended)
+            trip.ask(sql.STREAKS_LONGER, owners=flat(owners), more=flat([bad] * len(owners)))
+            ended = set()
+    end_streaks(trip, ended)
+
+
+def end_streaks(trip: Trip, owners: set[UUID]) -> None:
+    if owners:
+        trip.ask(sql.STREAKS_OVER, owners=flat(sorted(owners)))
+
+
+def owners_of(report: Report) -> list[UUID]:
+    return sorted((report.agent, report.run, report.team))
 
 
 def entries(reports: Sequence[Report], ids: Sequence[Sequence[str]]) -> list[Note]:

@@ -1,0 +1,160 @@
+"""Statements of Django's transaction that go to the database in one write, straight over libpq
+
+psycopg's own pipeline sends each of them by itself and looks at the socket in between: half of what a small batch of
+spans cost. What a statement answers is at hand when the trip is over. See `hot.pipeline`, which does the same for an event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+import psycopg
+from django.db import connection
+from psycopg import pq
+from psycopg.adapt import Transformer
+from psycopg.generators import fetch_many, send
+from psycopg.waiting import wait
+
+from ..compiling import compiled, rows_of
+
+MOST_PREPARED = 200
+OK = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
+type Key = tuple[str, tuple[int, ...]]
+
+
+class Rows:
+    """What a statement answered, once the trip that it travelled with is over."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self) -> None:
+        self._found: list[Any] | None = None
+
+    def fetchall(self) -> list[Any]:
+        assert self._found is not None, "the trip is not over"
+        return self._found
+
+    def fetchone(self) -> Any:
+        found = self.fetchall()
+        return found[0] if found else None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.fetchall())
+
+
+class Prepared:
+    """What is prepared on one connection, by statement and types of its values."""
+
+    def __init__(self, conn: Any) -> None:
+        self.names: dict[Key, bytes] = {}
+        self.made = 0
+        manager = conn._prepared
+        let_go = manager.clear
+
+        def clear() -> bool:
+            """psycopg does away with all that is prepared, after every rollback: whoever prepared it, and if it had any itself."""
+            is_done: bool = let_go()
+            if is_done:
+                self.names.clear()
+            return is_done
+
+        manager.clear = clear
+
+    def name(self, key: Key) -> bytes:
+        """For a statement that is about to be prepared; none is kept once there are very many."""
+        if len(self.names) >= MOST_PREPARED:
+            return b""
+        self.made += 1
+        name = self.names[key] = b"trip_%d" % self.made
+        return name
+
+    @staticmethod
+    def on(conn: Any) -> Prepared:
+        known: Prepared | None = getattr(conn, "_prepared_for_trips", None)
+        if known is None:
+            known = conn._prepared_for_trips = Prepared(conn)
+        return known
+
+
+class Trip:
+    """`with Trip() as trip`: ask within, read afterwards. What the database refuses is raised at the end, as Django has it."""
+
+    def __init__(self) -> None:
+        connection.ensure_connection()
+        self._conn: Any = connection.connection
+        self._pgconn = self._conn.pgconn
+        self._prepared = Prepared.on(self._conn)
+        self._transformer = Transformer(self._conn)
+        self._sent: list[tuple[Rows | None, Key | None]] = []
+
+    def __enter__(self) -> Trip:
+        begins = not self._conn.autocommit and self._is_idle
+        self._pgconn.enter_pipeline_mode()
+        if begins:  # psycopg's cursors would have begun by themselves
+            self._plain(b"begin")
+        return self
+
+    @property
+    def _is_idle(self) -> bool:
+        return bool(self._pgconn.transaction_status == pq.TransactionStatus.IDLE)
+
+    def ask(self, statement: str, **params: Any) -> Rows:
+        return self.send(statement, params)
+
+    def send(self, statement: str, params: dict[str, Any]) -> Rows:
+        """The same with a statement that somebody else composed, see `audit.written`."""
+        query, names, formats = compiled(statement)
+        transformer = self._transformer
+        values = transformer.dump_sequence([params[name] for name in names], formats)
+        key = statement, tuple(transformer.types or ())
+        name = self._prepared.names.get(key)
+        if name is None:
+            name = self._prepared.name(key)
+            self._pgconn.send_prepare(name, query, param_types=key[1])
+            self._sent.append((None, key))
+        self._pgconn.send_query_prepared(name, values, param_formats=transformer.formats)
+        rows = Rows()
+        self._sent.append((rows, None))
+        return rows
+
+    def _plain(self, statement: bytes) -> None:
+        self._pgconn.send_query_params(statement, None)
+        self._sent.append((None, None))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with connection.wrap_database_errors:
+            refused = self._end()
+            if refused is not None and raised is None:
+                raise refused
+
+    def _end(self) -> psycopg.Error | None:
+        """Send all, read all; what was refused first."""
+        refused: psycopg.Error | None = None
+        self._pgconn.pipeline_sync()
+        self._wait(send(self._pgconn))
+        for rows, preparing in self._sent:
+            results = self._wait(fetch_many(self._pgconn))
+            if not results:
+                raise psycopg.OperationalError("The database gave no answer.")
+            result = results[-1]
+            if result.status in OK:
+                if rows is not None:
+                    rows._found = rows_of(self._transformer, result)
+                continue
+            if preparing is not None:
+                self._prepared.names.pop(preparing, None)
+            if refused is None:
+                refused = psycopg.errors.error_from_result(result)
+        self._wait(fetch_many(self._pgconn))  # the sync
+        self._pgconn.exit_pipeline_mode()
+        return refused
+
+    def _wait(self, generator: Any) -> Any:
+        return wait(generator, self._pgconn.socket)

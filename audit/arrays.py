@@ -1,0 +1,26 @@
+"""Arrays as PostgreSQL writes them: psycopg looks at each of thousands of values three times.
+
+Their parameter needs a cast in the statement, which says what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from uuid import UUID
+
+
+def flat(values: Iterable[UUID | int | Decimal]) -> str:
+    """Of what is written without quotes."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def array(values: Iterable[str]) -> str:
+    """Of texts."""
+    return "{" + ",".join([quoted(value) for value in values]) + "}"
+
+
+def quoted(value: str) -> str:
+    if '"' in value or "\\" in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
