@@ -10,14 +10,19 @@ from decimal import Decimal
 from uuid import UUID
 
 
-def flat(values: Iterable[UUID | int | Decimal]) -> str:
-    """Of what is written without quotes."""
+def flat(values: Iterable[UUID | int | Decimal | str]) -> str:
+    """Of what is written without quotes; texts only where they are known to be such."""
     return "{" + ",".join(map(str, values)) + "}"
 
 
 def array(values: Iterable[str]) -> str:
     """Of texts."""
     return "{" + ",".join([quoted(value) for value in values]) + "}"
+
+
+def binaries(values: Iterable[bytes]) -> str:
+    """Of bytea."""
+    return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
 
 
 def quoted(value: str) -> str:

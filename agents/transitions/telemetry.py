@@ -77,13 +77,15 @@ def store(told: Sequence[Told]) -> None:
         facts = ask_facts(trip, asked, now)
     rows = {row.id: row for row in locked}
     leave_out_known(of_run.values(), known, named)
+    found = [(one, rows[id]) for id, one in of_run.items()]
     write(
-        [report(one, agents[one.agent], rows[id]) for id, one in of_run.items()],
+        [report(one, agents[one.agent], row) for one, row in found],
         facts,
         now,
         [tracing.note("run.started", one, agents, tracing.name_of(one)) for one in fresh],
+        is_last=not any(tracing.tells_of_its_run(one, row) for one, row in found),
     )
-    tracing.keep([(one, rows[id]) for id, one in of_run.items()], agents)
+    tracing.keep(found, agents)
 
 
 store_alone = whole_team(store)
@@ -118,11 +120,10 @@ def ended(one: Done) -> datetime:
 
 def ask_known(trip: Trip, traces: Sequence[Traced]) -> Iterable[Any]:
     """Which calls these runs have already, under every name that the spans give them."""
-    runs: list[UUID] = []
+    runs: list[str] = []
     calls: list[str] = []
     for trace in traces:
-        run = trace.run_id
-        assert run is not None
+        run = str(trace.run_id)
         for one in trace.done:
             for call in (one.call_id, *one.also_called):
                 runs.append(run)

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from psycopg.types.json import Jsonb
+from msgspec.json import encode
 
-from audit.arrays import array, flat
+from audit.arrays import array, binaries, flat
 from audit.bell import ring
 from audit.ids import new_id
 from audit.record import Note, record_all
@@ -74,7 +74,7 @@ def find(
     with Trip() as trip:
         trip.ask(sql.CAREFULLY)
         agents = trip.ask(sql.LOCK_AGENTS, agents=flat(sorted({one.agent for one in traces})))
-        working = trip.ask(sql.WORKING_KEYS, keys=sorted(keys))
+        working = trip.ask(sql.WORKING_KEYS, keys=binaries(sorted(keys)))
         owners = trip.ask(sql.RUN_OWNERS, runs=flat(sorted(named))) if named else ()
         by_key = trip.ask(
             sql.RUNS_BY_KEY,
@@ -122,12 +122,16 @@ def begin(
         agents=flat(one.agent for one in fresh),
         names=array(name_of(one) for one in fresh),
         keys=array(one.key for one in fresh),
-        metadata=[Jsonb(metadata_of(one)) for one in fresh],
+        metadata=array(encode(metadata_of(one)).decode() for one in fresh),
         urls=array(trace_url(one.trace_id) for one in fresh),
-        started=[min([done.started_at for done in one.done], default=now) for one in fresh],
-        over=[agents[one.agent].state == AgentState.RETIRED for one in fresh],
+        started=array(str(begin_of(one, now)) for one in fresh),
+        over=flat(agents[one.agent].state == AgentState.RETIRED for one in fresh),
         now=now,
     )
+
+
+def begin_of(one: Traced, now: datetime) -> datetime:
+    return min([done.started_at for done in one.done], default=now)
 
 
 def run_of(one: Traced) -> UUID:
@@ -139,7 +143,7 @@ def begin_judged(fresh: Sequence[Traced], agents: dict[UUID, Any], now: datetime
     """Start runs of agents whose starts are counted, one by one; one that began long ago is history."""
     for one in fresh:
         agent = Agent.objects.get(pk=one.agent)
-        started = min([done.started_at for done in one.done], default=now)
+        started = begin_of(one, now)
         breakers = [
             found
             for found in schedule.watching(agent, None, Condition.OFTEN, now)
@@ -164,9 +168,7 @@ def keep(found: Sequence[tuple[Traced, Any]], agents: dict[UUID, Any]) -> None:
     changed = [
         (one, row, name_of(one) if one.root and is_ours(row) else "")
         for one, row in found
-        if (one.session and not row.has_session)
-        or (one.root and is_ours(row) and row.name != name_of(one))
-        or (not row.trace_url and trace_url(one.trace_id))
+        if differs(one, row)
     ]
     if changed:
         ask(
@@ -177,6 +179,19 @@ def keep(found: Sequence[tuple[Traced, Any]], agents: dict[UUID, Any]) -> None:
             urls=[trace_url(one.trace_id) for one, _, _ in changed],
         )
     finish([(one, row, one.root) for one, row in found if one.root and is_ours(row)], agents)
+
+
+def tells_of_its_run(one: Traced, row: Any) -> bool:
+    """Whether `keep` has anything to write."""
+    return differs(one, row) or bool(one.root and is_ours(row))
+
+
+def differs(one: Traced, row: Any) -> bool:
+    return bool(
+        (one.session and not row.has_session)
+        or (one.root and is_ours(row) and row.name != name_of(one))
+        or (not row.trace_url and trace_url(one.trace_id))
+    )
 
 
 def is_ours(row: Any) -> bool:

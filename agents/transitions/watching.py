@@ -243,16 +243,16 @@ def read_facts(watched: Sequence[Watched], now: datetime) -> Facts:
 
 def ask_tries(trip: Trip, watched: Sequence[Watched], now: datetime) -> Iterator[Rows]:
     """How often what was done had been done before, for breakers that count that: agents' own, then teams'."""
-    items: tuple[set[tuple[UUID, str, str]], ...] = (set(), set())
-    breakers: tuple[set[UUID], ...] = (set(), set())
+    items: tuple[set[tuple[str, str, str]], ...] = (set(), set())
+    breakers: tuple[set[str], ...] = (set(), set())
     for seen in watched:
         if not seen.report.is_under_way:
             continue
         for one in seen.breakers:
             if one.condition == "repeats":
                 of_team = one.scope == "team"
-                owner = seen.report.team if of_team else seen.report.agent
-                breakers[of_team].add(UUID(one.id))
+                owner = str(seen.report.team if of_team else seen.report.agent)
+                breakers[of_team].add(one.id)
                 items[of_team].update(
                     (owner, done.item, done.tool) for done in seen.report.done if not done.is_single
                 )
@@ -278,7 +278,7 @@ def ask_uses(trip: Trip, watched: Sequence[Watched], facts: Facts) -> Rows | Non
             agent = seen.report.agent
             facts.uses.setdefault(agent, Counter())
             wanted.add((agent, ""))
-            wanted.update((agent, one.tool) for one in seen.report.done)
+            wanted.update((agent, tool) for tool in {one.tool for one in seen.report.done})
     if not wanted:
         return None
     agents, tools = zip(*wanted, strict=True)

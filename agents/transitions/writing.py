@@ -5,7 +5,7 @@ One way in for the agents' own observations and for spans. The agents and runs a
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import connection
 from uuid_utils import uuid7
 
-from audit.arrays import array, flat
+from audit.arrays import array, binaries, flat
 from audit.bell import ring
 from audit.record import Note, record_all
 from audit.record import entries as recorded
@@ -54,9 +54,17 @@ def ask_facts(trip: Trip, of_runs: Sequence[tuple[UUID, UUID, UUID]], now: datet
 
 
 def write(
-    reports: Iterable[Report], facts: Facts, now: datetime, notes: Sequence[Note] = ()
+    reports: Iterable[Report],
+    facts: Facts,
+    now: datetime,
+    notes: Sequence[Note] = (),
+    *,
+    is_last: bool = False,
 ) -> None:
-    """Judge all reports against the windows as they were, then write them, after `notes` in the record."""
+    """Judge all reports against the windows as they were, then write them, after `notes` in the record.
+
+    `is_last`: the caller writes nothing after it, so that the COMMIT need not wait for an answer.
+    """
     reports = sorted(
         (one for one in reports if one.done), key=lambda one: (one.team, one.agent, one.run)
     )
@@ -64,7 +72,8 @@ def write(
         record_all(notes)
         return
     (version,) = facts.prices.fetchone()
-    price(reports, prices.known(version) or prices.book())
+    book = prices.known(version)
+    price(reports, prices.book() if book is None else book)
     texts = {row.run: row.breakers for row in facts.breakers}
     watched = watch(reports, [texts[one.run] for one in reports], now)
     charged = charge(reports, now) if facts.has_budgets.fetchone() else Charged({}, {}, frozenset())
@@ -74,6 +83,8 @@ def write(
         count(trip, watched)
         sum_up(trip, reports, now)
         trip.send(*recorded([*notes, *entries(reports, ids)]))
+        if is_last and not charged.ids and not any(seen.offences for seen in watched):
+            trip.commit()
     for seen, of_report in zip(watched, ids, strict=True):
         open_breakers(seen, of_report, now)
     tell(charged, reports, now)
@@ -147,7 +158,7 @@ def sum_up(trip: Trip, reports: Sequence[Report], now: datetime) -> None:
         inputs=flat(sum(done.input_tokens for done in one.done) for one in reports),
         outputs=flat(sum(done.output_tokens for done in one.done) for one in reports),
         costs=flat(cost_of(one.done) for one in reports),
-        steps=[one.steps for one in reports],
+        steps=binaries(one.steps for one in reports),
         now=now,
     )
 
@@ -157,9 +168,9 @@ def keep_habits(trip: Trip, watched: Sequence[Watched]) -> None:
     uses: defaultdict[tuple[UUID, str], int] = defaultdict(int)
     for seen in watched:
         if seen.counted.tools:
-            for done in seen.report.done:
-                uses[seen.report.agent, ""] += 1
-                uses[seen.report.agent, done.tool] += 1
+            uses[seen.report.agent, ""] += len(seen.report.done)
+            for tool, times in Counter([done.tool for done in seen.report.done]).items():
+                uses[seen.report.agent, tool] += times
     keep_streaks(
         trip, [s for s in watched if any(one.condition == "malformed" for one in s.breakers)]
     )
