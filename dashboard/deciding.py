@@ -29,7 +29,7 @@ from agents.hot.pool import transaction
 from audit.bell import hub
 from audit.errors import Refused
 from reviews.transitions import locking, voting
-from reviews.transitions.voting import NotPlain, Yes
+from reviews.transitions.voting import NotPlain
 
 from .middleware import source_of
 from .sessions import SessionStore, kept, reading
@@ -83,17 +83,27 @@ def is_small_form(scope: Scope, body: IO[bytes]) -> bool:
     return scope["method"] == "POST" and kind.startswith(FORM) and size <= LARGEST
 
 
-async def approve(request: HttpRequest, pk: UUID) -> None:
+async def approve(request: Any, pk: UUID) -> None:
     """Write it, and tell who waits. Raises whatever keeps it from being plain."""
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    if not key or not is_meant(request):
+    if not key:
         raise NotPlain
     with source_of(request):
         async with transaction() as conn:
             signed_in = await conn.execute(*reading(key))
+            await conn.go()
             await conn.execute(locking.LOCK_AGENT_AT_ONCE, {"hold": pk})
-            held = await (await conn.execute(locking.LOCKED, {"hold": pk})).fetchone()
-            yes = said(request, key, await signed_in.fetchone(), held)
+            held = await conn.execute(locking.LOCKED, {"hold": pk})
+            await conn.go()  # what can be found out without the database is, while it answers
+            note, revision = note_of(request), revision_of(request)
+            if not is_meant(request):
+                raise NotPlain
+            request.session = SessionStore.of(key, await signed_in.fetchone())
+            person = kept(request)
+            if person is None:
+                raise NotPlain
+            hold = locking.found(await held.fetchone())
+            yes = voting.plain_yes(hold, by=person, note=note, revision=revision)
             for statement in yes.statements:
                 await conn.execute(*statement)
             read = conn.afterwards(READ, {"action": yes.action.pk, "agent": yes.action.agent_id})
@@ -103,17 +113,6 @@ async def approve(request: HttpRequest, pk: UUID) -> None:
     for _ in range(TURNS):  # all that follows would compete with the agent's answer
         await asyncio.sleep(0)
     hub.tell_others(topics)
-
-
-def said(request: Any, key: str, signed_in: Any, held: Any) -> Yes:
-    """The yes of whoever this session belongs to."""
-    request.session = SessionStore.of(key, signed_in)
-    person = kept(request)
-    if person is None:
-        raise NotPlain
-    return voting.plain_yes(
-        locking.found(held), by=person, note=note_of(request), revision=revision_of(request)
-    )
 
 
 def is_meant(request: HttpRequest) -> bool:
