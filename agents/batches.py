@@ -30,7 +30,9 @@ LOCK_AGENTS = """
 select a.id, a.team_id, a.state,
        exists (select 1 from agents_breaker b
                 where b.condition = 'often' and b.state <> 'disabled'
-                  and (b.agent_id = a.id or b.team_id = a.team_id)) as is_judged_by_starts
+                  and (b.agent_id = a.id or b.team_id = a.team_id)) as is_judged_by_starts,
+       exists (select 1 from agents_breaker b
+                where b.condition = 'repeats' and b.team_id = a.team_id) as counts_in_team
   from agents_agent a where a.id = any(%(agents)s::uuid[]) order by a.id for no key update of a
 """
 
@@ -114,7 +116,7 @@ HAS_BUDGETS = "select 1 from agents_budget where team_id = any(%(teams)s::uuid[]
 _ITEMS = """
 select b.id::text as breaker, n.run, i.item, i.tool, count(*)::int as tries
   from unnest(%(owners)s::uuid[], %(items)s::text[], %(tools)s::text[]) as i (owner, item, tool)
-  join agents_breaker b on b.id = any(%(ids)s::uuid[]) and b.{owner} = i.owner,
+  join agents_breaker b on b.{owner} = i.owner and b.condition = 'repeats',
 lateral (select case when b.scope = 'run' then x.run_id end as run
            from agents_action x
           where {whose} and x.item = i.item and x.tool = i.tool and x.state <> 'denied'

@@ -19,7 +19,7 @@ from ..shapes import digest_of
 from . import run as runs
 from . import together
 from .trip import Trip
-from .watching import Report
+from .watching import Report, Work
 from .writing import ask_facts, write
 
 SKEW = timedelta(minutes=5)
@@ -79,7 +79,8 @@ def add(run: Run, reported: Sequence[Any]) -> int:
     if not new:
         return 0
     with Trip() as trip:
-        facts = ask_facts(trip, [(run.agent_id, run.agent.team_id, run.pk)], now)
+        work = Work(run.agent_id, run.agent.team_id, run.pk, list(new.values()))
+        facts = ask_facts(trip, [work], now, teams=[work.team])
     write([report_of(run, list(new.values()))], facts, now)
     return len(new)
 

@@ -25,7 +25,7 @@ from .rows import ask
 from .together import whole_team
 from .tracing import Traced
 from .trip import Trip
-from .watching import Report
+from .watching import Report, Work
 from .writing import ask_facts, write
 
 
@@ -73,8 +73,11 @@ def store(told: Sequence[Told]) -> None:
         locked = trip.ask(sql.LOCK_RUNS, runs=flat(sorted(of_run)))
         known = ask_known(trip, [one for id, one in of_run.items() if id not in begun])
         named = ask_named(trip, of_run.values())
-        asked = [(one.agent, agents[one.agent].team_id, id) for id, one in of_run.items()]
-        facts = ask_facts(trip, asked, now)
+        works = [
+            Work(one.agent, agents[one.agent].team_id, id, one.done) for id, one in of_run.items()
+        ]
+        counting = {row.team_id for row in agents.values() if row.counts_in_team}
+        facts = ask_facts(trip, works, now, teams=counting)
     rows = {row.id: row for row in locked}
     leave_out_known(of_run.values(), known, named)
     found = [(one, rows[id]) for id, one in of_run.items()]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -69,7 +69,9 @@ class Watched:
     """Whether a good output ended the row of bad ones, and how many bad ones came since."""
 
 
-def watch(reports: Sequence[Report], read: Sequence[str], now: datetime) -> list[Watched]:
+def watch(
+    reports: Sequence[Report], read: Sequence[str], before: Before, now: datetime
+) -> list[Watched]:
     """Judge each report in the order things happened, against the windows as they were.
 
     `read` are the breakers of each report's run as `agents_breakers_json` gives them.
@@ -79,7 +81,7 @@ def watch(reports: Sequence[Report], read: Sequence[str], now: datetime) -> list
         Watched(report, breakers, counted_for(breakers))
         for report, breakers in zip(reports, decoded, strict=True)
     ]
-    facts = read_facts(watched, now)
+    facts = facts_of(watched, before)
     shared = Shared(facts.tries.get(None, {}))
     stopped: set[UUID] = set()
     for seen in watched:
@@ -227,59 +229,74 @@ class Facts:
     """By agent: how often it acted, and used each of these tools."""
 
 
-def read_facts(watched: Sequence[Watched], now: datetime) -> Facts:
+class Work(NamedTuple):
+    """What was done in one run, as far as it is known before the run is."""
+
+    agent: UUID
+    team: UUID
+    run: UUID
+    done: Sequence[Done]
+
+
+class Before(NamedTuple):
+    """What was done before, asked for on a trip."""
+
+    tries: Sequence[Rows]
+    """How often each item was worked on, for breakers that count that: agents' own, then teams'."""
+    uses: Rows
+    """How often agents used what they use now."""
+
+
+def ask_before(
+    trip: Trip, works: Sequence[Work], now: datetime, *, teams: Collection[UUID]
+) -> Before:
+    """`teams` are those of which a breaker of the whole team may count items.
+
+    Whether an agent's breakers look at any of it turns out on the same trip: waiting for that would take longer.
+    """
+    asked = (
+        ask_tries(trip, works, now, of_teams=False),
+        ask_tries(trip, [one for one in works if one.team in teams], now, of_teams=True),
+    )
+    return Before([rows for rows in asked if rows is not None], ask_uses(trip, works))
+
+
+def facts_of(watched: Sequence[Watched], before: Before) -> Facts:
     facts = Facts()
-    with Trip() as trip:
-        tries = list(ask_tries(trip, watched, now))
-        uses = ask_uses(trip, watched, facts)
-    for rows in tries:
+    for rows in before.tries:
         for row in rows:
             facts.tries.setdefault(row.run, {})[row.breaker, row.item, row.tool] = row.tries
-    if uses is not None:
-        for row in uses:
+    for seen in watched:
+        if seen.counted.tools:
+            facts.uses.setdefault(seen.report.agent, Counter())
+    for row in before.uses:
+        if row.agent_id in facts.uses:
             facts.uses[row.agent_id][row.tool] = row.uses
     return facts
 
 
-def ask_tries(trip: Trip, watched: Sequence[Watched], now: datetime) -> Iterator[Rows]:
-    """How often what was done had been done before, for breakers that count that: agents' own, then teams'."""
-    items: tuple[set[tuple[str, str, str]], ...] = (set(), set())
-    breakers: tuple[set[str], ...] = (set(), set())
-    for seen in watched:
-        if not seen.report.is_under_way:
-            continue
-        for one in seen.breakers:
-            if one.condition == "repeats":
-                of_team = one.scope == "team"
-                owner = str(seen.report.team if of_team else seen.report.agent)
-                breakers[of_team].add(one.id)
-                items[of_team].update(
-                    (owner, done.item, done.tool) for done in seen.report.done if not done.is_single
-                )
-    statements = sql.ITEMS_OF_AGENTS, sql.ITEMS_OF_TEAMS
-    for statement, wanted, ids in zip(statements, items, breakers, strict=True):
-        if wanted:
-            owners, names, tools = zip(*wanted, strict=True)
-            yield trip.ask(
-                statement,
-                owners=flat(owners),
-                items=array(names),
-                tools=array(tools),
-                ids=flat(sorted(ids)),
-                now=now,
-            )
-
-
-def ask_uses(trip: Trip, watched: Sequence[Watched], facts: Facts) -> Rows | None:
-    """How often agents used what they used now, where a breaker looks for the unusual."""
-    wanted: set[tuple[UUID, str]] = set()
-    for seen in watched:
-        if seen.counted.tools:
-            agent = seen.report.agent
-            facts.uses.setdefault(agent, Counter())
-            wanted.add((agent, ""))
-            wanted.update((agent, tool) for tool in {one.tool for one in seen.report.done})
-    if not wanted:
+def ask_tries(trip: Trip, works: Sequence[Work], now: datetime, *, of_teams: bool) -> Rows | None:
+    items: set[tuple[str, str, str]] = set()
+    for one in works:
+        owner = str(one.team if of_teams else one.agent)
+        items.update((owner, done.item, done.tool) for done in one.done if not done.is_single)
+    if not items:
         return None
-    agents, tools = zip(*wanted, strict=True)
+    owners, names, tools = zip(*items, strict=True)
+    return trip.ask(
+        sql.ITEMS_OF_TEAMS if of_teams else sql.ITEMS_OF_AGENTS,
+        owners=flat(owners),
+        items=array(names),
+        tools=array(tools),
+        now=now,
+    )
+
+
+def ask_uses(trip: Trip, works: Sequence[Work]) -> Rows:
+    wanted: set[tuple[str, str]] = set()
+    for one in works:
+        agent = str(one.agent)
+        wanted.add((agent, ""))
+        wanted.update((agent, tool) for tool in {done.tool for done in one.done})
+    agents, tools = zip(*wanted, strict=True) if wanted else ((), ())
     return trip.ask(sql.USES, agents=flat(agents), tools=array(tools))

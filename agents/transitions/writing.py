@@ -6,7 +6,7 @@ One way in for the agents' own observations and for spans. The agents and runs a
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -28,7 +28,7 @@ from ..rules.done import Done
 from . import tripping
 from .charging import Charged, charge, cost_of, price, tell
 from .trip import Rows, Trip
-from .watching import Report, Watched, watch
+from .watching import Before, Report, Watched, Work, ask_before, watch
 
 WIDTHS = (10, 3600)
 
@@ -37,19 +37,23 @@ WIDTHS = (10, 3600)
 class Facts:
     """What has to be known of the runs that reports are about, read once their agents are locked."""
 
-    breakers: Iterable[Any]
+    breakers: Rows
     """`(run, breakers)`: as `agents_report_breakers` gives them."""
     has_budgets: Rows
     prices: Rows
+    before: Before
 
 
-def ask_facts(trip: Trip, of_runs: Sequence[tuple[UUID, UUID, UUID]], now: datetime) -> Facts:
-    """For `(agent, team, run)`."""
-    agents, teams, runs = (flat(row[n] for row in of_runs) for n in range(3))
+def ask_facts(
+    trip: Trip, works: Sequence[Work], now: datetime, *, teams: Collection[UUID]
+) -> Facts:
+    """`teams`: see `watching.ask_before`."""
+    agents, of, runs, _ = zip(*works, strict=True) if works else ((), (), (), ())
     return Facts(
-        trip.ask(sql.BREAKERS, agents=agents, teams=teams, runs=runs, now=now),
-        trip.ask(sql.HAS_BUDGETS, teams=flat({team for _, team, _ in of_runs})),
+        trip.ask(sql.BREAKERS, agents=flat(agents), teams=flat(of), runs=flat(runs), now=now),
+        trip.ask(sql.HAS_BUDGETS, teams=flat(set(of))),
         trip.ask(prices.VERSION),
+        ask_before(trip, works, now, teams=teams),
     )
 
 
@@ -75,7 +79,7 @@ def write(
     book = prices.known(version)
     price(reports, prices.book() if book is None else book)
     texts = {row.run: row.breakers for row in facts.breakers}
-    watched = watch(reports, [texts[one.run] for one in reports], now)
+    watched = watch(reports, [texts[one.run] for one in reports], facts.before, now)
     charged = charge(reports, now) if facts.has_budgets.fetchone() else Charged({}, {}, frozenset())
     ids = copy(reports, charged.accounts)
     with Trip() as trip:
