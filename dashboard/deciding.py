@@ -12,6 +12,7 @@ import asyncio
 import logging
 import os
 import re
+from contextlib import suppress
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 from uuid import UUID
@@ -29,7 +30,7 @@ from agents.hot.pool import transaction
 from audit.bell import hub
 from audit.errors import Refused
 from reviews.transitions import locking, voting
-from reviews.transitions.voting import NotPlain
+from reviews.transitions.voting import NotPlain, Yes
 
 from .middleware import source_of
 from .sessions import SessionStore, kept, reading
@@ -88,38 +89,56 @@ async def approve(request: Any, pk: UUID) -> None:
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not key:
         raise NotPlain
-    with source_of(request):
-        async with transaction() as conn:
-            signed_in = await conn.execute(*reading(key))
-            await conn.go()
-            await conn.execute(locking.LOCK_AGENT_AT_ONCE, {"hold": pk})
-            held = await conn.execute(locking.LOCKED, {"hold": pk})
-            await conn.go()  # what can be found out without the database is, while it answers
-            note, revision = note_of(request), revision_of(request)
-            if not is_meant(request):
-                raise NotPlain
-            request.session = SessionStore.of(key, await signed_in.fetchone())
-            person = kept(request)
-            if person is None:
-                raise NotPlain
-            hold = locking.found(await held.fetchone())
-            yes = voting.plain_yes(hold, by=person, note=note, revision=revision)
-            for statement in yes.statements:
-                await conn.execute(*statement)
-            read = conn.afterwards(READ, {"action": yes.action.pk, "agent": yes.action.agent_id})
-    topics = tuple(dict.fromkeys(yes.topics))
-    wait.bring(yes.action.pk, await read.fetchone())
+    yes: Yes | None = None
+    try:
+        with source_of(request):
+            async with transaction() as conn:
+                signed_in = await conn.execute(*reading(key))
+                await conn.go()  # what can be found out without the database is, while it answers
+                note, revision = note_of(request), revision_of(request)
+                check_is_meant(request)
+                locked = await conn.execute(locking.LOCK_AGENT_AT_ONCE, {"hold": pk})
+                held = await conn.execute(locking.LOCKED, {"hold": pk})
+                await conn.go()
+                request.session = SessionStore.of(key, await signed_in.fetchone())
+                person = kept(request)
+                await locked.fetchone()
+                hold = locking.found(await held.fetchone())
+                if person is None:
+                    raise NotPlain
+                yes = voting.plain_yes(hold, by=person, note=note, revision=revision)
+                for statement in yes.statements:
+                    await conn.execute(*statement)
+                asked = {"action": yes.action.pk, "agent": yes.action.agent_id}
+                read = conn.afterwards(READ, asked)
+        with suppress(psycopg.Error):  # then they look for themselves
+            wait.bring(yes.action.pk, await read.fetchone())
+    finally:
+        if (
+            yes is not None
+        ):  # also where nobody knows whether it was committed: a ring is only a hint
+            await tell(tuple(dict.fromkeys(yes.topics)))
+
+
+async def tell(topics: tuple[str, ...]) -> None:
     hub.deliver(topics)
     for _ in range(TURNS):  # all that follows would compete with the agent's answer
         await asyncio.sleep(0)
     hub.tell_others(topics)
 
 
-def is_meant(request: HttpRequest) -> bool:
-    """Whether it comes from a page of ours, as Django's own middleware sees it. Raises SuspiciousOperation."""
+def check_is_meant(request: HttpRequest) -> None:
+    """It comes from a page of ours, as Django's own middleware sees it. Raises NotPlain or SuspiciousOperation."""
     request.get_host()
     _csrf.process_request(request)
-    return _csrf.process_view(request, _page, (), {}) is None
+    _csrf.process_view(request, _page, (), {})
+
+
+class Meant(CsrfViewMiddleware):
+    """Django's own, that leaves it to the page to say what is wrong."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        raise NotPlain
 
 
 def _page(request: HttpRequest) -> HttpResponse:
@@ -127,4 +146,4 @@ def _page(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-_csrf = CsrfViewMiddleware(_page)
+_csrf = Meant(_page)

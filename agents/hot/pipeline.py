@@ -166,13 +166,25 @@ class Pipeline:
             await self._receive()
         await self._synced()
         if more:
-            while self._waiting:
-                await self._receive()
-            await self._synced()
-        self.pgconn.exit_pipeline_mode()
+            await self._receive_more([answer for answer, _, _ in more])
+        else:
+            self.pgconn.exit_pipeline_mode()
         for answer in left:
             if answer.error is not None and not quietly:
                 raise answer.error
+
+    async def _receive_more(self, answers: list[Answer]) -> None:
+        """What was asked after the commit, which stands whatever becomes of this."""
+        try:
+            while self._waiting:
+                await self._receive()
+            await self._synced()
+            self.pgconn.exit_pipeline_mode()
+        except psycopg.Error as error:
+            for answer in answers:
+                if answer.result is None:
+                    answer.error = error
+            self._give_up()
 
     async def _synced(self) -> None:
         while not any(r.status == pq.ExecStatus.PIPELINE_SYNC for r in await self._fetch()):

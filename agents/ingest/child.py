@@ -6,6 +6,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import cast
 
 from django.conf import settings
@@ -22,9 +23,10 @@ ON_THE_LINE = 4 * 2**20
 
 
 class Child(Place, asyncio.Protocol):
-    def __init__(self) -> None:
+    def __init__(self, came: Callable[[], None]) -> None:
         super().__init__()
         self.is_ready = False
+        self._came = came
         self._frames = Frames(Answer)
         self._process: subprocess.Popen[bytes] | None = None
         self._line: asyncio.Transport | None = None
@@ -70,6 +72,7 @@ class Child(Place, asyncio.Protocol):
                 ring(answer.rung)
             if answer.id == READY:
                 self.is_ready = True
+                self._came()
             else:
                 self.told(answer)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from .child import PATIENCE_S, Child
 
@@ -20,10 +21,20 @@ class Children:
         self._living: list[Child] = []
         self._keeping: list[asyncio.Task[None]] = []
         self._closing = asyncio.Event()
+        self._came = asyncio.Event()
 
     @property
     def ready(self) -> list[Child]:
         return [child for child in self._living if child.is_ready]
+
+    async def one_is_ready(self, within: float) -> bool:
+        """Whether there is one, after so many seconds at the latest."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while not self.ready:
+                    self._came.clear()
+                    await self._came.wait()
+        return bool(self.ready)
 
     def begin(self, many: int) -> None:
         """Have so many from now on, until `stop`. They need a second or two until they are ready."""
@@ -58,7 +69,7 @@ class Children:
 
     async def _one(self) -> str:
         """A whole life, and how it ended."""
-        child = Child()
+        child = Child(self._came.set)
         self._living.append(child)
         try:
             return f"code {await child.live()}"

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from itertools import count
 from uuid import UUID
 
 from django.conf import settings
 
+from .child import Child
 from .children import Children
 from .lane import Lane
 from .messages import READY, Answer, Request
 from .place import Lost, Place
 
+logger = logging.getLogger(__name__)
+
+LOST = "Whoever was storing this is gone. Send it again."
+
 LANES = 2
 """One transaction is prepared while the database works on the other."""
-MUCH = 64 * 1024
-"""Bytes that wait in the first place from which on another is worth its commits."""
+MUCH = 3 * 1024
+"""Bytes that wait in the first place from which on another is worth its commits: some three single spans."""
+SILENT_S = 60.0
+"""Whoever needs longer for an answer hangs, and is replaced."""
+REPLACED_S = 10.0
+"""How long what was lost waits for whoever replaces the one that lost it."""
+MOST_LOST = 4
+"""Whatever so many processes died under is not given to another: that was more than bad luck."""
 
 
 class Ingest:
@@ -35,11 +47,16 @@ class Ingest:
         """
         self.children.begin(settings.WATCHFLOOR_INGEST_PROCESSES)
         request = Request(next(self._ids), agent, key, kind, is_gzip, body)
-        while True:
+        place = self._place_of(agent)
+        for lost in range(1, MOST_LOST + 1):
             try:
-                return await self._place_of(agent).store(request)
+                return await in_time(place, request)
             except Lost:
-                continue
+                # Not the web process: whatever killed a child would take all agents' doors with it.
+                if lost == MOST_LOST or not await self.children.one_is_ready(REPLACED_S):
+                    break
+                place = self._place_of(agent)
+        return Answer(request.id, code="unavailable", why=LOST)
 
     def _place_of(self, agent: UUID) -> Place:
         """Where the agent is already, so that no transaction waits for another's locks.
@@ -56,3 +73,14 @@ class Ingest:
     async def stop(self) -> None:
         """Store what waits, and end the children."""
         await asyncio.gather(self.children.stop(), *(lane.stop() for lane in self._lanes))
+
+
+async def in_time(place: Place, request: Request) -> Answer:
+    """Raises Full or Lost; who does not answer at all is ended."""
+    try:
+        async with asyncio.timeout(SILENT_S if isinstance(place, Child) else None):
+            return await place.store(request)
+    except TimeoutError:
+        logger.warning("A process that stores spans does not answer; it is ended.")
+        place.kill()  # type: ignore[attr-defined]
+        raise Lost from None

@@ -19,6 +19,8 @@ from psycopg.generators import fetch_many, send
 from ..compiling import compiled, rows_of
 
 MOST_PREPARED = 200
+STALE = frozenset({"0A000", "26000"})
+"""A table changed under what was prepared, or somebody did away with it: the next transaction prepares anew."""
 OK = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 type Key = tuple[str, tuple[int, ...]]
 
@@ -143,14 +145,16 @@ class Trip:
 
     def _end(self) -> psycopg.Error | None:
         """Send all, read all; what was refused first."""
-        refused: psycopg.Error | None = None
+        if not self._sent:
+            self._pgconn.exit_pipeline_mode()
+            return None
         self._pgconn.pipeline_sync()
         self._conn.wait(send(self._pgconn))
-        for rows, preparing in self._sent:
-            results = self._conn.wait(fetch_many(self._pgconn))
-            if not results:
-                raise psycopg.OperationalError("The database gave no answer.")
-            result = results[-1]
+        results = [self._result() for _ in self._sent]
+        self._conn.wait(fetch_many(self._pgconn))  # the sync
+        self._pgconn.exit_pipeline_mode()
+        refused: psycopg.Error | None = None
+        for (rows, preparing), result in zip(self._sent, results, strict=True):
             if result.status in OK:
                 if rows is not None:
                     rows._found = rows_of(self._transformer, result)
@@ -159,6 +163,12 @@ class Trip:
                 self._prepared.names.pop(preparing, None)
             if refused is None:
                 refused = psycopg.errors.error_from_result(result)
-        self._conn.wait(fetch_many(self._pgconn))  # the sync
-        self._pgconn.exit_pipeline_mode()
+        if refused is not None and refused.sqlstate in STALE:
+            self._prepared.names.clear()
         return refused
+
+    def _result(self) -> Any:
+        results = self._conn.wait(fetch_many(self._pgconn))
+        if not results:
+            raise psycopg.OperationalError("The database gave no answer.")
+        return results[-1]

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 
 from agents.hot import otlp, wait
 from agents.ingest import child as childhood
+from agents.ingest import ingest as ingesting
 from agents.ingest.child import Child
 from agents.ingest.children import Children
-from agents.ingest.messages import Answer, Frames, framed
+from agents.ingest.lane import Lane
+from agents.ingest.messages import Answer, Frames, Request, framed
 from agents.models import Action, Agent, Bucket, Run
 from agents.transitions import agent as agents
 from audit import bell
@@ -100,6 +102,40 @@ def test_children_that_are_killed_lose_and_double_nothing(
     assert len(killed) >= 2
     until(lambda: len(children.ready) == 2)
     assert not {child.pid for child in children.ready} & {*killed}
+
+
+def test_what_kills_whoever_reads_it_never_reaches_the_web_process(
+    url: str, keys: list[str], children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given up after some of them, and says so; others' requests go on."""
+    monkeypatch.setattr(ingesting, "MOST_LOST", 2)
+    take = Child.take
+
+    def poisoned(child: Child, request: Request) -> None:
+        if b"poison" in request.body:
+            kill(child)
+        take(child, request)
+
+    monkeypatch.setattr(Child, "take", poisoned)
+    monkeypatch.setattr(Lane, "take", lambda *_: pytest.fail("the web process reads it"))
+    headers = {"Authorization": f"Bearer {keys[0]}", "Content-Type": "application/json"}
+    answer = httpx.post(f"{url}/v1/traces", content=b"poison", headers=headers, timeout=60)
+    assert (answer.status_code, answer.headers.get("retry-after")) == (503, "2"), answer.text
+    assert "Send it again" in answer.json()["message"]
+    until(lambda: len(children.ready) == 2)
+    assert {*sends(url, keys[1], 1)} == {200}
+
+
+def test_a_child_that_hangs_is_ended_and_what_it_had_is_stored(
+    url: str, keys: list[str], children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingesting, "SILENT_S", 0.5)
+    hanging = children.ready[0]
+    assert hanging.pid is not None
+    os.kill(hanging.pid, signal.SIGSTOP)
+    assert {*sends(url, keys[0], 0)} == {200}
+    until(lambda: len(children.ready) == 2)
+    assert hanging not in children.ready
 
 
 def kill(child: Child) -> int | None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import (
+    DataError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+    connection,
+    transaction,
+)
 
 from agents.transitions.trip import MOST_PREPARED, Rows, Trip
 from people.models import Team
@@ -87,6 +94,39 @@ def test_after_a_refusal_all_goes_on(by_psycopg: bool) -> None:
         go((EACH, {"numbers": "{2}"}), (EACH, {"numbers": "no numbers"}))
     (rows,) = go((EACH, {"numbers": "{3}"}))
     assert rows.fetchone().n == 3
+
+
+def test_what_was_done_away_with_is_prepared_anew() -> None:
+    go((EACH, {"numbers": "{1}"}))
+    connection.connection.pgconn.exec_(b"deallocate all")
+    with pytest.raises(ProgrammingError, match="does not exist"):
+        go((EACH, {"numbers": "{2}"}))
+    (rows,) = go((EACH, {"numbers": "{3}"}))
+    assert rows.fetchone().n == 3
+
+
+def test_a_table_that_changed_is_asked_anew() -> None:
+    change = "alter table changing alter column n type bigint"
+    with connection.cursor() as cursor:
+        cursor.execute("create temporary table changing (n int)")
+        go(("select * from changing", {}))
+        cursor.execute(change)
+    with pytest.raises(NotSupportedError, match="cached plan"):
+        go(("select * from changing", {}))
+    go(("select * from changing", {}))
+
+
+def test_a_value_that_python_has_not_leaves_the_connection_usable() -> None:
+    with pytest.raises(DataError), Trip() as trip:
+        trip.ask("select 'infinity'::timestamptz as at")
+    (rows,) = go((EACH, {"numbers": "{1}"}))
+    assert rows.fetchone().n == 1
+
+
+def test_nothing_asked_is_no_trip() -> None:
+    with Trip():
+        pass
+    go()
 
 
 def test_an_error_of_ones_own_leaves_the_connection_usable() -> None:

@@ -72,8 +72,10 @@ def approve(browser: httpx.Client, hold: Hold | Any, **form: Any) -> httpx.Respo
 
 
 @pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """For each approval that came: whether it was written before its page."""
+def at_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Iterator[list[bool]]:
+    """For each approval that came: whether it was written before its page. What is left to the page is no error."""
     seen: list[bool] = []
     before = deciding.beforehand
 
@@ -83,7 +85,12 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
             seen.append(DONE in scope)
 
     monkeypatch.setattr(deciding, "beforehand", beforehand)
-    return seen
+    yield seen
+    assert not [
+        r
+        for r in caplog.records
+        if r.name == deciding.logger.name and "broken" not in str(r.exc_info)
+    ]
 
 
 def test_a_plain_yes_is_written_before_its_page(
@@ -149,6 +156,24 @@ def test_the_waiting_agent_is_told(
     assert (told[0]["state"], told[0]["decision"], at_once) == ("approved", "approved", [True])
 
 
+def test_a_yes_that_is_written_stands_whatever_becomes_of_reading_it(
+    hold: Hold,
+    door: Door,
+    ada: Person,
+    sign_in: SignIn,
+    at_once: list[bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused = "select 1 / (%(action)s::uuid is null)::int from agents_agent where id = %(agent)s"
+    monkeypatch.setattr(deciding, "READ", refused)
+    told: list[Any] = []
+    agent = threading.Thread(target=lambda: told.append(door.read(str(hold.pk), wait=20)))
+    agent.start()
+    assert approve(sign_in(ada), hold).status_code == 200
+    agent.join(20)
+    assert (told[0]["state"], at_once) == ("approved", [True])
+
+
 def test_whoever_asks_after_the_decision_reads_what_is_true_then(
     hold: Hold, door: Door, ada: Person, sign_in: SignIn
 ) -> None:
@@ -178,9 +203,11 @@ def test_another_site_cannot_decide(
     hold: Hold, ada: Person, sign_in: SignIn, at_once: list[bool]
 ) -> None:
     browser = sign_in(ada)
+    assert browser.headers.pop("X-CSRFToken")
+    assert approve(browser, hold).status_code == 403
     for headers in ({"X-CSRFToken": "b" * 32}, {"Origin": "https://evil.example"}):
         assert browser.post(f"/holds/{hold.pk}/approve/", headers=headers).status_code == 403
-    assert at_once == [False, False]
+    assert at_once == [False, False, False]
     assert unchanged(hold)
 
 
