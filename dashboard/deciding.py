@@ -50,6 +50,15 @@ LARGEST = 64 * 1024
 TURNS = 5
 """Of the event loop, until a waiting agent's answer is on its way."""
 
+SIGNED_IN = """%(hold)s and exists (
+    select 1 from dashboard_session d
+     where d.session_key = %(key)s and d.person_id is not null and d.expire_date > now())"""
+LOCK_AGENT, LOCKED = (
+    statement.replace("%(hold)s", SIGNED_IN)
+    for statement in (locking.LOCK_AGENT_AT_ONCE, locking.LOCKED)
+)
+"""Whose session it is turns out on the same trip: who has none locks nothing."""
+
 LEFT_TO_THE_PAGE = (
     *(NotPlain, Refused, PermissionDenied, SuspiciousOperation),
     SynchronousOnlyOperation,  # something asks the database after all
@@ -97,8 +106,9 @@ async def approve(request: Any, pk: UUID) -> None:
                 await conn.go()  # what can be found out without the database is, while it answers
                 note, revision = note_of(request), revision_of(request)
                 check_is_meant(request)
-                locked = await conn.execute(locking.LOCK_AGENT_AT_ONCE, {"hold": pk})
-                held = await conn.execute(locking.LOCKED, {"hold": pk})
+                wanted = {"hold": pk, "key": key}
+                locked = await conn.execute(LOCK_AGENT, wanted)
+                held = await conn.execute(LOCKED, wanted)
                 await conn.go()
                 request.session = SessionStore.of(key, await signed_in.fetchone())
                 person = kept(request)

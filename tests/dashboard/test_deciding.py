@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 
 from agents.models import Action, Agent
@@ -197,6 +197,39 @@ def test_a_stranger_is_asked_to_sign_in(hold: Hold, live: str, at_once: list[boo
     assert (answer.status_code, at_once) == (302, [False])
     assert answer.headers["location"].startswith("/sign-in/")
     assert unchanged(hold)
+
+
+def test_a_stranger_locks_nothing(
+    hold: Hold, live: str, at_once: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even while it turns out that nobody is signed in."""
+    found: list[int] = []
+    kept = deciding.kept
+
+    def looking(request: Any) -> Any:
+        other = threading.Thread(target=lambda: found.append(unlocked(hold)))
+        other.start()
+        other.join(20)
+        return kept(request)
+
+    monkeypatch.setattr(deciding, "kept", looking)
+    cookies = {settings.SESSION_COOKIE_NAME: "x" * 32, "csrftoken": TOKEN}
+    with httpx.Client(base_url=live, cookies=cookies, headers={"X-CSRFToken": TOKEN}) as browser:
+        assert approve(browser, hold).status_code == 302
+    assert found == [2]
+
+
+def unlocked(hold: Hold) -> int:
+    """How many of the hold and its agent can be had at once."""
+    try:
+        with transaction.atomic():
+            agents = Agent.objects.select_for_update(skip_locked=True).filter(pk=hold.agent_id)
+            holds = Hold.objects.select_for_update(skip_locked=True, of=("self",)).filter(
+                pk=hold.pk
+            )
+            return len(agents) + len(holds)
+    finally:
+        connection.close()
 
 
 def test_another_site_cannot_decide(
