@@ -198,10 +198,11 @@ def test_connections_that_die_in_between_leave_nothing_half(team_of_five: list[M
 
     killer = threading.Thread(target=kill)
     killer.start()
-    storm([one_of(team_of_five, chance, n) for n in range(AT_ONCE)])
-    over.set()
-    killer.join()
-
+    try:
+        storm([one_of(team_of_five, chance, n) for n in range(AT_ONCE)])
+    finally:
+        over.set()
+        killer.join()
     connection.close()
     assert overdrawn() == []
 

@@ -73,7 +73,6 @@ class Pipeline:
         self._afterwards: list[tuple[Answer, str, Mapping[str, Any]]] = []
         self._loop = asyncio.get_running_loop()
         self._socket = self.pgconn.socket
-        self._is_sent = False
         self._reading = False
         self._readable: asyncio.Future[None] | None = None
 
@@ -128,7 +127,6 @@ class Pipeline:
             self._waiting.append((Answer(self), key))
         self.pgconn.send_query_prepared(name, values, param_formats=transformer.formats)
         self._waiting.append((answer, None))
-        self._is_sent = False
 
     def afterwards(self, statement: str, params: Mapping[str, Any]) -> Answer:
         """A statement that travels with the commit, and sees what it left. At hand once the transaction is over."""
@@ -140,12 +138,10 @@ class Pipeline:
         """Send what was put on the trip, and do not wait: there is something else to do meanwhile."""
         self.pgconn.send_flush_request()
         await self._send()
-        self._is_sent = True
 
     async def trip(self, wanted: Answer) -> None:
         """Send what was put on it, and wait until `wanted` is answered."""
-        if not self._is_sent:
-            await self.go()
+        await self.go()
         while wanted.result is None and wanted.error is None and self._waiting:
             await self._receive()
 
