@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
 from psycopg.adapt import PyFormat
+
+MOST_PREPARED = 200
+type Key = tuple[str, tuple[int, ...]]
+"""A statement, and the types of its values."""
 
 
 class Compiled(NamedTuple):
@@ -33,6 +37,36 @@ def compiled(statement: str) -> Compiled:
 
     query = re.sub(r"%(?:\((\w+)\)s|%)", numbered, statement).encode()
     return Compiled(query, tuple(names), [PyFormat.AUTO] * len(names))
+
+
+class Prepared:
+    """What is prepared on one connection: names by statement and types of its values."""
+
+    def __init__(self) -> None:
+        self.names: dict[Key, bytes] = {}
+        self._made = 0
+
+    def send(
+        self, pgconn: Any, transformer: Any, statement: str, params: Mapping[str, Any]
+    ) -> Key | None:
+        """Put a statement on its way. The first time, it is prepared on the way: that has an answer of its own, and this its key."""
+        query, names, formats = compiled(statement)
+        values = transformer.dump_sequence([params[name] for name in names], formats)
+        key = statement, tuple(transformer.types or ())
+        name = known = self.names.get(key)
+        if name is None:
+            name = self._name(key)
+            pgconn.send_prepare(name, query, param_types=key[1])
+        pgconn.send_query_prepared(name, values, param_formats=transformer.formats)
+        return None if known is not None else key
+
+    def _name(self, key: Key) -> bytes:
+        """None is kept once there are very many."""
+        if len(self.names) >= MOST_PREPARED:
+            return b""
+        self._made += 1
+        name = self.names[key] = b"wf_%d" % self._made
+        return name
 
 
 @cache

@@ -8,6 +8,7 @@ most of what the web process did. Here a trip is one write and one wait; values 
 from __future__ import annotations
 
 import asyncio
+import select
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,21 +21,20 @@ from psycopg.adapt import Transformer
 from psycopg.generators import fetch_many
 from psycopg.waiting import Ready
 
-from ..compiling import compiled, rows_of
+from ..compiling import Key, Prepared, rows_of
 
-MOST_PREPARED = 200
 CANCEL_TIMEOUT_S = 2.0
+NO_ANSWER = "The database gave no answer."
 UNUSABLE = frozenset({"0A000", "26000"})
 """A table changed under what was prepared, or it is gone: the connection begins anew."""
 
 
 class HotConnection(AsyncConnection[Any]):
-    """A connection that remembers what was prepared on it: names by statement and types of its values."""
+    """A connection that remembers what was prepared on it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.statements: dict[tuple[str, tuple[int, ...]], bytes] = {}
-        self.prepared = 0
+        self.prepared = Prepared()
 
 
 class Answer:
@@ -69,18 +69,17 @@ class Pipeline:
     def __init__(self, conn: HotConnection) -> None:
         self.conn, self.pgconn = conn, conn.pgconn
         self._transformer = Transformer(conn)
-        self._waiting: deque[tuple[Answer, tuple[str, tuple[int, ...]] | None]] = deque()
+        self._waiting: deque[tuple[Answer, Key | None]] = deque()
         self._afterwards: list[tuple[Answer, str, Mapping[str, Any]]] = []
         self._loop = asyncio.get_running_loop()
         self._socket = self.pgconn.socket
         self._reading = False
         self._readable: asyncio.Future[None] | None = None
+        self._broken = select.poll()  # asks for nothing: it only ever tells of errors
+        self._broken.register(self._socket, 0)
 
     async def __aenter__(self) -> Pipeline:
         self.pgconn.enter_pipeline_mode()
-        if len(self.conn.statements) > MOST_PREPARED:
-            self.conn.statements.clear()
-            await self.execute("deallocate all")
         return self
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
@@ -115,17 +114,9 @@ class Pipeline:
         return answer
 
     def _put(self, answer: Answer, statement: str, params: Mapping[str, Any]) -> None:
-        query, names, formats = compiled(statement)
-        transformer = self._transformer
-        values = transformer.dump_sequence([params[name] for name in names], formats)
-        key = statement, tuple(transformer.types or ())
-        name = self.conn.statements.get(key)
-        if name is None:
-            self.conn.prepared += 1
-            name = self.conn.statements[key] = b"hot_%d" % self.conn.prepared
-            self.pgconn.send_prepare(name, query, param_types=key[1])
-            self._waiting.append((Answer(self), key))
-        self.pgconn.send_query_prepared(name, values, param_formats=transformer.formats)
+        preparing = self.conn.prepared.send(self.pgconn, self._transformer, statement, params)
+        if preparing is not None:
+            self._waiting.append((Answer(self), preparing))
         self._waiting.append((answer, None))
 
     def afterwards(self, statement: str, params: Mapping[str, Any]) -> Answer:
@@ -183,22 +174,24 @@ class Pipeline:
             self._give_up()
 
     async def _synced(self) -> None:
-        while not any(r.status == pq.ExecStatus.PIPELINE_SYNC for r in await self._fetch()):
-            pass
+        while results := await self._fetch():
+            if any(result.status == pq.ExecStatus.PIPELINE_SYNC for result in results):
+                return
+        raise psycopg.OperationalError(NO_ANSWER)
 
     async def _receive(self) -> None:
         """The next answer in line."""
         results = await self._fetch()
         answer, preparing = self._waiting.popleft()
         if not results:
-            answer.error = psycopg.OperationalError("The database gave no answer.")
+            answer.error = psycopg.OperationalError(NO_ANSWER)
             return
         result = results[-1]
         if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
             answer.result = result
             return
         if preparing is not None:
-            self.conn.statements.pop(preparing, None)
+            self.conn.prepared.names.pop(preparing, None)
         answer.error = (
             psycopg.errors.PipelineAborted("An earlier statement was refused.")
             if result.status == pq.ExecStatus.PIPELINE_ABORTED
@@ -227,7 +220,10 @@ class Pipeline:
             self.pgconn.consume_input()  # the server may wait for us to read before it reads on
 
     async def _until_readable(self) -> None:
+        """uvloop tells of a broken socket once, whatever is still to be read from it, unless it is asked anew."""
         self._readable = self._loop.create_future()
+        if self._reading and self._broken.poll(0):
+            self._stop_reading()
         if not self._reading:
             self._loop.add_reader(self._socket, self._on_readable)
             self._reading = True

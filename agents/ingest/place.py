@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import Counter
 from typing import NamedTuple
 from uuid import UUID
@@ -26,7 +27,7 @@ class Waiting(NamedTuple):
     answer: asyncio.Future[Answer]
 
 
-class Place:
+class Place(ABC):
     def __init__(self) -> None:
         self.weight = 0
         """Bytes of bodies that wait or are being stored."""
@@ -45,9 +46,9 @@ class Place:
         self.take(request)
         return await answer
 
+    @abstractmethod
     def take(self, request: Request) -> None:
         """Have it stored, some time soon."""
-        raise NotImplementedError
 
     def told(self, answer: Answer) -> None:
         """One is done."""

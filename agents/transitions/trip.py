@@ -16,13 +16,11 @@ from psycopg import pq
 from psycopg.adapt import Transformer
 from psycopg.generators import fetch_many, send
 
-from ..compiling import compiled, rows_of
+from ..compiling import Key, Prepared, rows_of
 
-MOST_PREPARED = 200
 STALE = frozenset({"0A000", "26000"})
 """A table changed under what was prepared, or somebody did away with it: the next transaction prepares anew."""
 OK = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
-type Key = tuple[str, tuple[int, ...]]
 
 
 class Rows:
@@ -45,38 +43,22 @@ class Rows:
         return iter(self.fetchall())
 
 
-class Prepared:
-    """What is prepared on one connection, by statement and types of its values."""
-
-    def __init__(self, conn: Any) -> None:
-        self.names: dict[Key, bytes] = {}
-        self.made = 0
-        manager = conn._prepared
-        let_go = manager.clear
-
-        def clear() -> bool:
-            """psycopg does away with all that is prepared, after every rollback: whoever prepared it, and if it had any itself."""
-            is_done: bool = let_go()
-            if is_done:
-                self.names.clear()
-            return is_done
-
-        manager.clear = clear
-
-    def name(self, key: Key) -> bytes:
-        """For a statement that is about to be prepared; none is kept once there are very many."""
-        if len(self.names) >= MOST_PREPARED:
-            return b""
-        self.made += 1
-        name = self.names[key] = b"trip_%d" % self.made
-        return name
-
-    @staticmethod
-    def on(conn: Any) -> Prepared:
-        known: Prepared | None = getattr(conn, "_prepared_for_trips", None)
-        if known is None:
-            known = conn._prepared_for_trips = Prepared(conn)
+def prepared_on(conn: Any) -> Prepared:
+    """psycopg does away with all that is prepared, after every rollback: whoever prepared it, and if it had any itself."""
+    known: Prepared | None = getattr(conn, "_prepared_for_trips", None)
+    if known is not None:
         return known
+    prepared = conn._prepared_for_trips = Prepared()
+    let_go = conn._prepared.clear
+
+    def clear() -> bool:
+        is_done: bool = let_go()
+        if is_done:
+            prepared.names.clear()
+        return is_done
+
+    conn._prepared.clear = clear
+    return prepared
 
 
 class Trip:
@@ -86,7 +68,7 @@ class Trip:
         connection.ensure_connection()
         self._conn: Any = connection.connection
         self._pgconn = self._conn.pgconn
-        self._prepared = Prepared.on(self._conn)
+        self._prepared = prepared_on(self._conn)
         self._transformer = Transformer(self._conn)
         self._sent: list[tuple[Rows | None, Key | None]] = []
 
@@ -106,16 +88,9 @@ class Trip:
 
     def send(self, statement: str, params: dict[str, Any]) -> Rows:
         """The same with a statement that somebody else composed, see `audit.written`."""
-        query, names, formats = compiled(statement)
-        transformer = self._transformer
-        values = transformer.dump_sequence([params[name] for name in names], formats)
-        key = statement, tuple(transformer.types or ())
-        name = self._prepared.names.get(key)
-        if name is None:
-            name = self._prepared.name(key)
-            self._pgconn.send_prepare(name, query, param_types=key[1])
-            self._sent.append((None, key))
-        self._pgconn.send_query_prepared(name, values, param_formats=transformer.formats)
+        preparing = self._prepared.send(self._pgconn, self._transformer, statement, params)
+        if preparing is not None:
+            self._sent.append((None, preparing))
         rows = Rows()
         self._sent.append((rows, None))
         return rows

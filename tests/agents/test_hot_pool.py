@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import psycopg
 import pytest
+import uvloop
 
 from agents.hot import pool
 from agents.hot.pipeline import Pipeline
@@ -46,7 +48,7 @@ def within(*work: Callable[[Pipeline], Awaitable[None]]) -> list[BaseException |
             return error
         return None
 
-    return asyncio.run(every())
+    return uvloop.run(every())  # as the server does; it tells of a broken socket only once
 
 
 def slots() -> list[int]:
@@ -181,3 +183,40 @@ def test_a_table_that_changed_costs_one_refusal() -> None:
     assert len(refused) <= pool.SIZE
     assert {type(error) for error in refused} <= {psycopg.errors.FeatureNotSupported}
     assert raised[-2] is None
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_server_process_that_dies_while_more_was_sent_is_an_error_and_no_wait(
+    reads: bool,
+) -> None:
+    """It never read what was sent last, which the socket tells as an error, after which it is silent."""
+
+    async def dies(conn: Pipeline) -> None:
+        pid = (await (await conn.execute("select pg_backend_pid() as pid")).fetchone()).pid
+        slow = await conn.execute("select pg_sleep(60) as slept")
+        await conn.go()
+        async with pool.pool().connection() as other:
+            while not await sleeps(other, pid):
+                pass
+            await conn.execute("select 1")
+            await conn.go()
+            await other.execute("select pg_terminate_backend(%s, 5000)", [pid])
+        if reads:
+            await slow.fetchone()
+
+    async def in_time(conn: Pipeline) -> None:
+        async with asyncio.timeout(20), pool.transaction() as its:
+            await dies(its)
+
+    raised = within(in_time, lambda conn: write(conn, 1))
+
+    assert isinstance(raised[0], psycopg.OperationalError)
+    assert raised[1] is None
+    assert slots() == [1]
+
+
+async def sleeps(other: psycopg.AsyncConnection[Any], pid: int) -> bool:
+    found = await other.execute(
+        "select 1 from pg_stat_activity where pid = %s and wait_event = 'PgSleep'", [pid]
+    )
+    return await found.fetchone() is not None

@@ -14,7 +14,8 @@ from django.db import (
     transaction,
 )
 
-from agents.transitions.trip import MOST_PREPARED, Rows, Trip
+from agents.compiling import MOST_PREPARED
+from agents.transitions.trip import Rows, Trip
 from people.models import Team
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -123,10 +124,12 @@ def test_a_value_that_python_has_not_leaves_the_connection_usable() -> None:
     assert rows.fetchone().n == 1
 
 
-def test_nothing_asked_is_no_trip() -> None:
+def test_nothing_asked_leaves_the_connection_usable() -> None:
     with Trip():
         pass
-    go()
+    assert go() == []
+    (rows,) = go((EACH, {"numbers": "{1}"}))
+    assert rows.fetchone().n == 1
 
 
 def test_an_error_of_ones_own_leaves_the_connection_usable() -> None:
@@ -140,5 +143,5 @@ def test_very_many_statements_are_not_all_kept() -> None:
         rows = [trip.ask(f"select {n} as n") for n in range(MOST_PREPARED + 50)]
     assert [row.fetchone().n for row in rows] == list(range(MOST_PREPARED + 50))
     with connection.cursor() as cursor:
-        cursor.execute("select count(*) from pg_prepared_statements where name like 'trip%'")
+        cursor.execute("select count(*) from pg_prepared_statements where name like 'wf%'")
         assert cursor.fetchone()[0] <= MOST_PREPARED

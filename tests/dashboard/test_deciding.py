@@ -18,7 +18,7 @@ from agents.models import Action, Agent
 from agents.transitions import policy as policies
 from audit.models import Entry
 from dashboard import deciding
-from dashboard.sessions import SIGNED_IN_AT, SessionStore
+from dashboard.sessions import SIGNED_IN_AT, SessionStore, kept
 from dashboard.views.asked import DONE
 from people.models import Person
 from reviews.models import Hold, Vote
@@ -204,7 +204,6 @@ def test_a_stranger_locks_nothing(
 ) -> None:
     """Not even while it turns out that nobody is signed in."""
     found: list[int] = []
-    kept = deciding.kept
 
     def looking(request: Any) -> Any:
         other = threading.Thread(target=lambda: found.append(unlocked(hold)))
