@@ -1,22 +1,48 @@
 """The SQL that writes many actions at once, of several runs and agents, in one transaction.
 
 Whoever runs it has locked the agents (in the order of their ids), then the runs. Actions go in by COPY: half of
-what `insert … unnest` costs here; the lock makes sure that nobody else adds the same calls meanwhile.
+what `insert … unnest` costs where there are many; the lock makes sure that nobody else adds the same calls meanwhile.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from audit.arrays import array, binaries, flat
+
 from .rules.done import Done
 
-COPY_ACTIONS = """
-copy agents_action (
+_COLUMNS = """
     id, agent_id, run_id, call_id, kind, tool, subject, item, step, attempt, idempotency_key, arguments,
     digest, policy_version, rule, on_behalf_of, state, gated, code, state_reason, reason, currency,
     estimated_tokens, estimated_cost_usd, input_tokens, output_tokens, cached_tokens, cost_usd, cost_source, model,
     result,    error, duration_ms, trace_url, fingerprint, is_malformed, accounts, claim_id, decision, message, decided_by,
     created_at, claimed_at, settled_at
-) from stdin
 """
+
+COPY_ACTIONS = f"copy agents_action ({_COLUMNS}) from stdin"
+
+ADD_ACTIONS = f"""
+insert into agents_action ({_COLUMNS})
+select d.id, d.agent, d.run, d.call, d.kind, d.tool, d.subject, d.item, d.step, d.attempt, '', d.arguments::jsonb,
+       d.digest, '0.0', '', d.behalf, d.state, false, d.code, d.why, '', '',
+       0, 0, d.input, d.output, d.cached, d.cost, d.cost_source, d.model,
+       d.result::jsonb, d.error::jsonb, d.duration, d.url, nullif(d.fingerprint, ''), d.malformed, d.accounts::uuid[],
+       '', '', '', '',
+       d.began, d.began, d.ended
+  from unnest(
+       %(id)s::uuid[], %(agent)s::uuid[], %(run)s::uuid[], %(call)s::text[], %(kind)s::text[], %(tool)s::text[],
+       %(subject)s::text[], %(item)s::text[], %(step)s::text[], %(attempt)s::int[], %(arguments)s::text[],
+       %(digest)s::bytea[], %(behalf)s::text[], %(state)s::text[], %(code)s::text[], %(why)s::text[], %(input)s::bigint[],
+       %(output)s::bigint[], %(cached)s::bigint[], %(cost)s::numeric[], %(cost_source)s::text[], %(model)s::text[],
+       %(result)s::text[], %(error)s::text[], %(duration)s::int[], %(url)s::text[], %(fingerprint)s::bytea[],
+       %(malformed)s::bool[], %(accounts)s::text[], %(began)s::timestamptz[], %(ended)s::timestamptz[])
+       as d (id, agent, run, call, kind, tool, subject, item, step, attempt, arguments,
+             digest, behalf, state, code, why, input, output, cached, cost, cost_source, model,
+             result, error, duration, url, fingerprint, malformed, accounts, began, ended)
+"""
+"""A few travel with what else is written; COPY would cost two trips of its own."""
 
 CAREFULLY = """
 select set_config(name, value, true)
@@ -52,7 +78,7 @@ lateral (select r.id, r.agent_id, r.key from agents_run r
 """One look by index each: a plan made while the table was empty would read every run that has a key."""
 
 LOCK_RUNS = """
-select id, name, key, state, on_behalf_of, steps, finished_at, trace_url,
+select id, agent_id, name, key, state, on_behalf_of, steps, finished_at, trace_url,
        metadata ->> 'source' = 'telemetry' as is_ours, metadata ? 'session_id' as has_session
   from agents_run where id = any(%(runs)s::uuid[]) order by id for no key update
 """
@@ -200,13 +226,63 @@ select * from unnest(%(owners)s::uuid[], %(more)s::int[])
 """
 
 
-def line(one: Done, *, id: str, agent: str, run: str, on_behalf_of: str, accounts: str) -> str:
-    """One row in COPY's text format, in the order of COPY_ACTIONS."""
+class Row(NamedTuple):
+    """One action, and what else its row says."""
+
+    done: Done
+    id: str
+    agent: str
+    run: str
+    on_behalf_of: str
+    accounts: str
+
+
+def added(rows: Sequence[Row]) -> dict[str, str]:
+    """The parameters of ADD_ACTIONS: arrays, one of each column."""
+    done = [row.done for row in rows]
+    return {
+        "id": flat(row.id for row in rows),
+        "agent": flat(row.agent for row in rows),
+        "run": flat(row.run for row in rows),
+        "call": array(one.call_id for one in done),
+        "kind": array(one.kind for one in done),
+        "tool": array(one.tool for one in done),
+        "subject": array(one.subject for one in done),
+        "item": array(one.item for one in done),
+        "step": array(one.step for one in done),
+        "attempt": flat(one.attempt for one in done),
+        "arguments": array(one.arguments_json for one in done),
+        "digest": binaries(one.digest for one in done),
+        "behalf": array(row.on_behalf_of for row in rows),
+        "state": flat("failed" if one.failed else "succeeded" for one in done),
+        "code": array(one.code for one in done),
+        "why": array(one.why for one in done),
+        "input": flat(one.input_tokens for one in done),
+        "output": flat(one.output_tokens for one in done),
+        "cached": flat(one.cached_tokens for one in done),
+        "cost": flat(one.cost_usd or 0 for one in done),
+        "cost_source": array(one.cost_source for one in done),
+        "model": array(one.model for one in done),
+        "result": array(one.result_json for one in done),
+        "error": array(one.error_json for one in done),
+        "duration": flat("NULL" if one.duration_ms is None else one.duration_ms for one in done),
+        "url": array(one.trace_url for one in done),
+        "fingerprint": binaries(one.fingerprint for one in done),
+        "malformed": flat(one.malformed for one in done),
+        "accounts": array(row.accounts for row in rows),
+        "began": array(str(one.started_at) for one in done),
+        "ended": array(str(one.ended_at) for one in done),
+    }
+
+
+def line(row: Row) -> str:
+    """In COPY's text format, in the order of COPY_ACTIONS."""
+    one, id, agent, run, on_behalf_of, accounts = row
     started = str(one.started_at)
     return (
         f"{id}\t{agent}\t{run}\t{text(one.call_id)}\t{one.kind}\t{text(one.tool)}\t{text(one.subject)}\t"
         f"{text(one.item)}\t{text(one.step)}\t{one.attempt}\t\t{json(one.arguments_json)}\t"
-        f"\\\\x{one.digest.hex()}\t0.0\t\t{on_behalf_of}\t{'failed' if one.failed else 'succeeded'}\tf\t"
+        f"\\\\x{one.digest.hex()}\t0.0\t\t{text(on_behalf_of)}\t{'failed' if one.failed else 'succeeded'}\tf\t"
         f"{one.code}\t{text(one.why)}\t\t\t0\t0\t{one.input_tokens}\t{one.output_tokens}\t"
         f"{one.cached_tokens}\t{one.cost_usd or 0}\t{one.cost_source}\t{text(one.model)}\t"
         f"{json(one.result_json)}\t{json(one.error_json)}\t"

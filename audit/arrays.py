@@ -15,9 +15,9 @@ def flat(values: Iterable[UUID | int | Decimal | str]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def array(values: Iterable[str]) -> str:
+def array(values: Iterable[str | None]) -> str:
     """Of texts."""
-    return "{" + ",".join([quoted(value) for value in values]) + "}"
+    return "{" + ",".join(["NULL" if value is None else quoted(value) for value in values]) + "}"
 
 
 def binaries(values: Iterable[bytes]) -> str:

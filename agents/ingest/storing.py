@@ -21,8 +21,9 @@ from ..otlp.inflating import NotGzip, TooLarge, inflated
 from ..otlp.reading import Export, read
 from ..otlp.spans import Malformed
 from ..transitions import telemetry
-from ..transitions.telemetry import Revoked, Told
+from ..transitions.telemetry import Told
 from ..transitions.together import WholeTeam
+from ..transitions.tracing import Revoked
 from .messages import LARGEST, Answer, Request
 
 logger = logging.getLogger(__name__)

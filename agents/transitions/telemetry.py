@@ -5,7 +5,7 @@ What happened is never refused: a terminated run's late spans are stored, and ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,19 +14,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit.arrays import array, flat
-from audit.errors import Refused
 
 from .. import batches as sql
 from ..models import AgentState, RunState
 from ..otlp.reading import Export, uuid_of
 from ..rules.done import Done
-from . import tracing
+from . import recalling, tracing
 from .rows import ask
 from .together import whole_team
 from .tracing import Traced
-from .trip import Trip
+from .trip import Rows, Trip
 from .watching import Report, Work
-from .writing import ask_facts, write
+from .writing import Facts, ask_facts, write
 
 
 class Told(NamedTuple):
@@ -38,14 +37,17 @@ class Told(NamedTuple):
     """SHA-256 of the key it came with, if it came with one."""
 
 
-class Revoked(Refused):
-    """Some of the requests came with a key that works no more; nothing was stored."""
+class Read(NamedTuple):
+    """What has to be known before reports are judged. Agents and runs are locked."""
 
-    code = "unauthorized"
-
-    def __init__(self, keys: frozenset[bytes]) -> None:
-        super().__init__("This key is not known, or it was revoked.")
-        self.keys = keys
+    agents: dict[UUID, Any]
+    """Their rows, by id."""
+    fresh: Sequence[Traced]
+    """Those whose runs begin with this."""
+    of_run: dict[UUID, Traced]
+    runs: dict[UUID, Any]
+    """Their rows, by id."""
+    facts: Facts
 
 
 @transaction.atomic
@@ -56,34 +58,13 @@ def store(told: Sequence[Told]) -> None:
     """
     traces = tracing.merged((one.agent, trace) for one in told for trace in one.export.traces)
     keys = frozenset(one.key for one in told if one.key)
-    agents, working = tracing.find(traces, keys)
-    if keys - working:
-        raise Revoked(keys - working)
     now = timezone.now()
-    fresh = tracing.without_run(traces)
-    of_run = tracing.by_run(traces)
-    begun = {one.run_id for one in fresh}
-    counted = [one for one in fresh if agents[one.agent].is_judged_by_starts]
-    fresh = [one for one in fresh if not agents[one.agent].is_judged_by_starts]
-    if counted:
-        tracing.begin_judged(counted, agents, now)
-        agents = locked_again(agents)
-    with Trip() as trip:
-        tracing.begin(fresh, agents, now, trip.ask)
-        locked = trip.ask(sql.LOCK_RUNS, runs=flat(sorted(of_run)))
-        known = ask_known(trip, [one for id, one in of_run.items() if id not in begun])
-        named = ask_named(trip, of_run.values())
-        works = [
-            Work(one.agent, agents[one.agent].team_id, id, one.done) for id, one in of_run.items()
-        ]
-        counting = {row.team_id for row in agents.values() if row.counts_in_team}
-        facts = ask_facts(trip, works, now, teams=counting)
-    rows = {row.id: row for row in locked}
-    leave_out_known(of_run.values(), known, named)
-    found = [(one, rows[id]) for id, one in of_run.items()]
+    read = recalled(traces, keys, now) or found_out(traces, keys, now)
+    agents, fresh = read.agents, read.fresh
+    found = [(one, read.runs[id]) for id, one in read.of_run.items()]
     write(
         [report(one, agents[one.agent], row) for one, row in found],
-        facts,
+        read.facts,
         now,
         [tracing.note("run.started", one, agents, tracing.name_of(one)) for one in fresh],
         is_last=not any(tracing.tells_of_its_run(one, row) for one, row in found),
@@ -93,6 +74,74 @@ def store(told: Sequence[Told]) -> None:
 
 store_alone = whole_team(store)
 """Where a breaker of a whole team opens: all its agents are locked, in the order of their ids, before anything else."""
+
+
+def recalled(traces: Sequence[Traced], keys: frozenset[bytes], now: datetime) -> Read | None:
+    """All on one trip, where these traces were seen before, and are what they were. Raises Revoked."""
+    guessed = recalling.recall(traces)
+    if not guessed:
+        return None
+    of_run = {seen.run: one for one, seen in guessed}
+    team_of = {one.agent: seen.team for one, seen in guessed}
+    with Trip() as trip:
+        who = tracing.ask_who(trip, traces, keys)
+        counting = {seen.team for _, seen in guessed if seen.counts_in_team}
+        asked = ask_of(trip, of_run, team_of, counting, now)
+    agents, runs = who.known(keys), {row.id: row for row in asked.locked}
+    if not recalling.holds_true(guessed, agents, runs):
+        return None
+    leave_out_known(of_run.values(), asked.known, asked.named)
+    return Read(agents, (), of_run, runs, asked.facts)
+
+
+def found_out(traces: Sequence[Traced], keys: frozenset[bytes], now: datetime) -> Read:
+    """First which runs these are, and those that begin; then what is known of them. Raises Revoked."""
+    named = [recalling.key_of(one) for one in traces]
+    agents = tracing.find(traces, keys)
+    fresh = tracing.without_run(traces)
+    recalling.remember(zip(named, traces, strict=True), agents)
+    of_run = tracing.by_run(traces)
+    begun = {one.run_id for one in fresh}
+    counted = [one for one in fresh if agents[one.agent].is_judged_by_starts]
+    fresh = [one for one in fresh if not agents[one.agent].is_judged_by_starts]
+    if counted:
+        tracing.begin_judged(counted, agents, now)
+        agents = locked_again(agents)
+    team_of = {id: row.team_id for id, row in agents.items()}
+    with Trip() as trip:
+        tracing.begin(fresh, agents, now, trip.ask)
+        counting = {row.team_id for row in agents.values() if row.counts_in_team}
+        asked = ask_of(trip, of_run, team_of, counting, now, begun=begun)
+    leave_out_known(of_run.values(), asked.known, asked.named)
+    return Read(agents, fresh, of_run, {row.id: row for row in asked.locked}, asked.facts)
+
+
+class Asked(NamedTuple):
+    """Of runs, on a trip that locks them."""
+
+    locked: Rows
+    known: Iterable[Any]
+    named: Iterable[Any]
+    facts: Facts
+
+
+def ask_of(
+    trip: Trip,
+    of_run: dict[UUID, Traced],
+    team_of: dict[UUID, UUID],
+    counting: Collection[UUID],
+    now: datetime,
+    *,
+    begun: Collection[UUID | None] = (),
+) -> Asked:
+    """`team_of` agents; `counting` are the teams of which a breaker counts items. Runs that begin here have no calls yet."""
+    works = [Work(one.agent, team_of[one.agent], id, one.done) for id, one in of_run.items()]
+    return Asked(
+        trip.ask(sql.LOCK_RUNS, runs=flat(sorted(of_run))),
+        ask_known(trip, [one for id, one in of_run.items() if id not in begun]),
+        ask_named(trip, of_run.values()),
+        ask_facts(trip, works, now, teams=counting),
+    )
 
 
 def locked_again(agents: Iterable[UUID]) -> dict[UUID, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from msgspec.json import encode
 
 from audit.arrays import array, binaries, flat
 from audit.bell import ring
+from audit.errors import Refused
 from audit.ids import new_id
 from audit.record import Note, record_all
 
@@ -25,9 +26,19 @@ from ..rules.done import Done
 from . import run as runs
 from . import schedule
 from .rows import ask, every
-from .trip import Trip
+from .trip import Rows, Trip
 
 KEY = "trace:"
+
+
+class Revoked(Refused):
+    """Some of the requests came with a key that works no more; nothing was stored."""
+
+    code = "unauthorized"
+
+    def __init__(self, keys: frozenset[bytes]) -> None:
+        super().__init__("This key is not known, or it was revoked.")
+        self.keys = keys
 
 
 @dataclass
@@ -63,18 +74,36 @@ def merged(traces: Iterable[tuple[UUID, Trace]]) -> list[Traced]:
     return list(known.values())
 
 
-def find(
-    traces: Sequence[Traced], keys: frozenset[bytes]
-) -> tuple[dict[UUID, Any], frozenset[bytes]]:
+class Who(NamedTuple):
+    """Whose traces these are, asked for on a trip that locks them."""
+
+    agents: Rows
+    working: Rows
+
+    def known(self, keys: frozenset[bytes]) -> dict[UUID, Any]:
+        """The agents' rows by id. Raises Revoked."""
+        revoked = keys - {bytes(row.hash) for row in self.working}
+        if revoked:
+            raise Revoked(revoked)
+        return {row.id: row for row in self.agents}
+
+
+def ask_who(trip: Trip, traces: Iterable[Traced], keys: frozenset[bytes]) -> Who:
+    trip.ask(sql.CAREFULLY)
+    return Who(
+        trip.ask(sql.LOCK_AGENTS, agents=flat(sorted({one.agent for one in traces}))),
+        trip.ask(sql.WORKING_KEYS, keys=binaries(sorted(keys))),
+    )
+
+
+def find(traces: Sequence[Traced], keys: frozenset[bytes]) -> dict[UUID, Any]:
     """Lock the agents, then say of each trace which run it has, if any.
 
-    Returns the agents' rows by id, and which of the keys work now.
+    Returns the agents' rows by id. Raises Revoked.
     """
     named = {one.run_id for one in traces if one.run_id is not None}
     with Trip() as trip:
-        trip.ask(sql.CAREFULLY)
-        agents = trip.ask(sql.LOCK_AGENTS, agents=flat(sorted({one.agent for one in traces})))
-        working = trip.ask(sql.WORKING_KEYS, keys=binaries(sorted(keys)))
+        who = ask_who(trip, traces, keys)
         owners = trip.ask(sql.RUN_OWNERS, runs=flat(sorted(named))) if named else ()
         by_key = trip.ask(
             sql.RUNS_BY_KEY,
@@ -86,7 +115,7 @@ def find(
     for one in traces:
         if one.run_id is None or owner_of.get(one.run_id) != one.agent:
             one.run_id = by_name.get((one.agent, one.key))
-    return {row.id: row for row in agents}, frozenset(bytes(row.hash) for row in working)
+    return who.known(keys)
 
 
 def without_run(traces: Sequence[Traced]) -> list[Traced]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,8 @@ from .trip import Rows, Trip
 from .watching import Before, Report, Watched, Work, ask_before, watch
 
 WIDTHS = (10, 3600)
+FEW = 16
+"""Actions that are written together with their sums; above that, COPY is worth its own trips."""
 
 
 @dataclass
@@ -81,8 +84,14 @@ def write(
     texts = {row.run: row.breakers for row in facts.breakers}
     watched = watch(reports, [texts[one.run] for one in reports], facts.before, now)
     charged = charge(reports, now) if facts.has_budgets.fetchone() else Charged({}, {}, frozenset())
-    ids = copy(reports, charged.accounts)
+    rows = [rows_of(report, charged.accounts) for report in reports]
+    ids = [[row.id for row in of_report] for of_report in rows]
+    is_few = sum(map(len, rows)) <= FEW
+    if not is_few:
+        copy(rows)
     with Trip() as trip:
+        if is_few:
+            trip.send(sql.ADD_ACTIONS, sql.added(list(chain.from_iterable(rows))))
         keep_habits(trip, watched)  # before windows, as settlements do: a team shares both
         count(trip, watched)
         sum_up(trip, reports, now)
@@ -95,25 +104,26 @@ def write(
     ring(*{topic for one in reports for topic in topics(one)}, "agents")
 
 
-def copy(reports: Sequence[Report], accounts: dict[UUID, str]) -> list[list[str]]:
-    """Insert the actions; returns their ids, in order."""
-    ids: list[list[str]] = []
+def rows_of(report: Report, accounts: dict[UUID, str]) -> list[sql.Row]:
+    """Its actions, with ids in their order."""
+    agent, run, held = str(report.agent), str(report.run), accounts.get(report.run, "{}")
+    ids = sorted([str(uuid7()) for _ in report.done])
+    return [
+        sql.Row(done, id, agent, run, report.on_behalf_of, held)
+        for id, done in zip(ids, report.done, strict=True)
+    ]
+
+
+def copy(rows: Iterable[list[sql.Row]]) -> None:
+    """Insert many actions."""
     with (
         connection.wrap_database_errors,
         connection.connection.cursor() as cursor,
-        cursor.copy(sql.COPY_ACTIONS) as rows,
+        cursor.copy(sql.COPY_ACTIONS) as into,
     ):
-        for report in reports:
-            mine = sorted([str(uuid7()) for _ in report.done])
-            agent, run, held = str(report.agent), str(report.run), accounts.get(report.run, "{}")
-            behalf = sql.text(report.on_behalf_of)
-            lines = [
-                sql.line(done, id=id, agent=agent, run=run, on_behalf_of=behalf, accounts=held)
-                for id, done in zip(mine, report.done, strict=True)
-            ]
-            rows.write("".join(lines))  # the database reads this while we write the next
-            ids.append(mine)
-    return ids
+        for of_report in rows:
+            # the database reads this while we write the next
+            into.write("".join(map(sql.line, of_report)))
 
 
 def count(trip: Trip, watched: Sequence[Watched]) -> None:
