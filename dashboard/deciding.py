@@ -12,7 +12,6 @@ import asyncio
 import logging
 import os
 import re
-from contextlib import suppress
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 from uuid import UUID
@@ -26,7 +25,8 @@ from psycopg_pool import PoolTimeout
 
 from agents.hot import wait
 from agents.hot.actions import READ
-from agents.hot.pool import transaction
+from agents.hot.pipeline import Pipeline
+from agents.hot.pool import pool
 from audit.bell import hub
 from audit.errors import Refused
 from reviews.transitions import locking, voting
@@ -55,7 +55,7 @@ SIGNED_IN = """%(hold)s and exists (
      where d.session_key = %(key)s and d.person_id is not null and d.expire_date > now())"""
 LOCK_AGENT, LOCKED = (
     statement.replace("%(hold)s", SIGNED_IN)
-    for statement in (locking.LOCK_AGENT_AT_ONCE, locking.LOCKED)
+    for statement in (locking.LOCK_AGENT_AT_ONCE, locking.reading(locking.PLAIN))
 )
 """Whose session it is turns out on the same trip: who has none locks nothing."""
 
@@ -98,36 +98,43 @@ async def approve(request: Any, pk: UUID) -> None:
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not key:
         raise NotPlain
-    yes: Yes | None = None
-    try:
-        with source_of(request):
-            async with transaction() as conn:
-                signed_in = await conn.execute(*reading(key))
-                await conn.go()  # what can be found out without the database is, while it answers
-                note, revision = note_of(request), revision_of(request)
-                check_is_meant(request)
-                wanted = {"hold": pk, "key": key}
-                locked = await conn.execute(LOCK_AGENT, wanted)
-                held = await conn.execute(LOCKED, wanted)
-                await conn.go()
-                request.session = SessionStore.of(key, await signed_in.fetchone())
-                person = kept(request)
-                await locked.fetchone()
-                hold = locking.found(await held.fetchone())
-                if person is None:
-                    raise NotPlain
-                yes = voting.plain_yes(hold, by=person, note=note, revision=revision)
-                for statement in yes.statements:
-                    await conn.execute(*statement)
-                asked = {"action": yes.action.pk, "agent": yes.action.agent_id}
-                read = conn.afterwards(READ, asked)
-        with suppress(psycopg.Error):  # then they look for themselves
-            wait.bring(yes.action.pk, await read.fetchone())
-    finally:
-        if (
-            yes is not None
-        ):  # also where nobody knows whether it was committed: a ring is only a hint
-            await tell(tuple(dict.fromkeys(yes.topics)))
+    topics: tuple[str, ...] = ()
+    with source_of(request):
+        async with pool().connection() as its:  # which others get once the agent has its answer
+            try:
+                async with Pipeline(its) as conn:
+                    yes = await meant(conn, request, key, pk)
+                    topics = tuple(dict.fromkeys(yes.topics))
+                    for statement in yes.statements:
+                        await conn.execute(*statement)
+                    asked = {"action": yes.action.pk, "agent": yes.action.agent_id}
+                    read = await conn.execute(READ, asked)
+                wait.bring(yes.action.pk, await read.fetchone())
+            finally:
+                if (
+                    topics
+                ):  # also where nobody knows whether it was committed: a ring is only a hint
+                    await tell(topics)
+
+
+async def meant(conn: Pipeline, request: Any, key: str, pk: UUID) -> Yes:
+    """Lock the hold, and say what this request writes of it. Raises whatever keeps it from being plain."""
+    signed_in = await conn.execute(*reading(key))
+    await conn.go()
+    # What can be found out without the database is, while it answers.
+    note, revision = note_of(request), revision_of(request)
+    check_is_meant(request)
+    wanted = {"hold": pk, "key": key}
+    locked = await conn.execute(LOCK_AGENT, wanted)
+    held = await conn.execute(LOCKED, wanted)
+    await conn.go()
+    request.session = SessionStore.of(key, await signed_in.fetchone())
+    person = kept(request)
+    await locked.fetchone()
+    hold = locking.found(await held.fetchone(), locking.PLAIN)
+    if person is None:
+        raise NotPlain
+    return voting.plain_yes(hold, by=person, note=note, revision=revision)
 
 
 async def tell(topics: tuple[str, ...]) -> None:

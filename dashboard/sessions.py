@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
@@ -72,6 +72,11 @@ class SessionStore(db.SessionStore):
             cursor.execute(*reading(self.session_key))
             return self._take(cursor.fetchone())
 
+    def decode(self, session_data: bytes | str) -> dict[str, Any]:
+        """What a browser brings is the same every time: whether it was signed here is found out once."""
+        kept: dict[str, Any] = self.serializer().loads(_verified(session_data))
+        return kept
+
     def _take(self, row: Sequence[Any] | None) -> Session | None:
         if row is None:
             self._session_key = None
@@ -82,6 +87,14 @@ class SessionStore(db.SessionStore):
             self.person.remember_roles(row[-2])
             self.person.remember_arrangements(row[-1])
         return session
+
+
+@lru_cache(maxsize=1_000)
+def _verified(session_data: bytes | str) -> bytes:
+    """What Django reads in it, as its serializer writes it: those who read may change what they got."""
+    store = SessionStore()
+    text: bytes = store.serializer().dumps(db.SessionStore.decode(store, session_data))
+    return text
 
 
 def reading(key: str | None) -> Statement:

@@ -70,7 +70,6 @@ class Pipeline:
         self.conn, self.pgconn = conn, conn.pgconn
         self._transformer = Transformer(conn)
         self._waiting: deque[tuple[Answer, Key | None]] = deque()
-        self._afterwards: list[tuple[Answer, str, Mapping[str, Any]]] = []
         self._loop = asyncio.get_running_loop()
         self._socket = self.pgconn.socket
         self._reading = False
@@ -110,19 +109,10 @@ class Pipeline:
     ) -> Answer:
         """Put a statement on the next trip."""
         answer = Answer(self)
-        self._put(answer, statement, params)
-        return answer
-
-    def _put(self, answer: Answer, statement: str, params: Mapping[str, Any]) -> None:
         preparing = self.conn.prepared.send(self.pgconn, self._transformer, statement, params)
         if preparing is not None:
             self._waiting.append((Answer(self), preparing))
         self._waiting.append((answer, None))
-
-    def afterwards(self, statement: str, params: Mapping[str, Any]) -> Answer:
-        """A statement that travels with the commit, and sees what it left. At hand once the transaction is over."""
-        answer = Answer(self)
-        self._afterwards.append((answer, statement, params))
         return answer
 
     async def go(self) -> None:
@@ -143,35 +133,14 @@ class Pipeline:
         """Commit, or end what was refused. Raises what was refused first and nobody read."""
         left = [answer for answer, _ in self._waiting]
         self.pgconn.pipeline_sync()
-        more = () if quietly else self._afterwards
-        for one in more:
-            self._put(*one)
-        if more:
-            self.pgconn.pipeline_sync()
         await self._send()
         for _ in left:
             await self._receive()
         await self._synced()
-        if more:
-            await self._receive_more([answer for answer, _, _ in more])
-        else:
-            self.pgconn.exit_pipeline_mode()
+        self.pgconn.exit_pipeline_mode()
         for answer in left:
             if answer.error is not None and not quietly:
                 raise answer.error
-
-    async def _receive_more(self, answers: list[Answer]) -> None:
-        """What was asked after the commit, which stands whatever becomes of this."""
-        try:
-            while self._waiting:
-                await self._receive()
-            await self._synced()
-            self.pgconn.exit_pipeline_mode()
-        except psycopg.Error as error:
-            for answer in answers:
-                if answer.result is None:
-                    answer.error = error
-            self._give_up()
 
     async def _synced(self) -> None:
         while results := await self._fetch():

@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from agents.models import Action, Agent, Run, Trip
-from audit.columns import columns, parted
+from audit.columns import Part, columns, parted
 from audit.errors import Conflict, Invalid, NotFound
 from audit.record import Note, entry, noted, signature_of
 from audit.trips import one_trip
@@ -30,9 +30,37 @@ select 1 from agents_agent a join reviews_hold h on h.agent_id = a.id where h.id
 """
 LOCK_AGENT_AT_ONCE = f"{LOCK_AGENT} nowait"
 
-LOCKED = f"""
-select {columns(Hold, "h")}, {columns(Agent, "a")}, {columns(Run, "r")}, {columns(Action, "x")},
-       {columns(Person, "p")}, (select v.policy_version from agents_policies(a.id, a.team_id) v)
+WHOLE = (Part(Hold, "h"), Part(Agent, "a"), Part(Run, "r"), Part(Action, "x"), Part(Person, "p"))
+PLAIN = (
+    Part(
+        Hold,
+        "h",
+        (
+            *("id", "kind", "team_id", "agent_id", "run_id", "action_id", "trip_id", "title"),
+            *("state", "claimed_by_id", "claimed_until", "expires_at", "frozen_at"),
+            *("revision", "candidate", "votes_needed"),
+        ),
+    ),
+    Part(Agent, "a", ("id", "team_id")),
+    Part(Run, "r", ("id",)),
+    Part(
+        Action,
+        "x",
+        (
+            *("id", "agent_id", "run_id", "call_id", "tool", "arguments", "digest"),
+            *("approval_digest", "policy_version", "on_behalf_of", "state", "requirement"),
+        ),
+    ),
+    Part(Person, "p", ("id", "name")),
+)
+"""What a plain yes looks at, see `voting.plain_yes`."""
+
+
+def reading(parts: Sequence[Part]) -> str:
+    """The hold `%(hold)s` under lock, with what hangs on it."""
+    return f"""
+select {", ".join(columns(*part[:2], *part.names) for part in parts)},
+       (select v.policy_version from agents_policies(a.id, a.team_id) v)
   from reviews_hold h
   join agents_agent a on a.id = h.agent_id
   left join agents_run r on r.id = h.run_id
@@ -41,6 +69,9 @@ select {columns(Hold, "h")}, {columns(Agent, "a")}, {columns(Run, "r")}, {column
  where h.id = %(hold)s
    for no key update of h
 """
+
+
+LOCKED = reading(WHOLE)
 
 CLOSE = """
 update reviews_hold
@@ -115,12 +146,12 @@ def locked(hold: Hold | UUID) -> Hold:
     return found(row)
 
 
-def found(row: Sequence[Any] | None) -> Hold:
-    """The hold that `LOCKED` read. Raises NotFound."""
+def found(row: Sequence[Any] | None, parts: Sequence[Part] = WHOLE) -> Hold:
+    """The hold that was read. Raises NotFound."""
     if row is None:
         raise NotFound("There is no such hold.")
     fresh: Hold
-    fresh, agent, run, action, claimer = parted(row, Hold, Agent, Run, Action, Person)
+    fresh, agent, run, action, claimer = parted(row, *parts)
     fresh.agent, fresh.run, fresh.action, fresh.claimed_by = agent, run, action, claimer
     fresh.policy_in_force = row[-1]
     if run is not None:
