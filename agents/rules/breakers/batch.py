@@ -90,15 +90,18 @@ class BatchWatch(Watch):
         return all(is_calm(one, self._gauge(one), sums) for one, _ in self._watching)
 
     def skip(self, sums: Sums, items: Mapping[tuple[str, str], int]) -> None:
-        """Count a calm report as a whole; `items` says how often each (item, tool) stands in it."""
+        """Count a calm report as a whole, for the reports of other runs; `items` says how often each (item, tool)
+        stands in it."""
+        shared = self._shared
         for one, _ in self._watching:
+            if one.scope == "run":
+                continue
             if one.condition == "repeats":
-                tries = self._tries_of(one)
                 for (item, tool), more in items.items():
                     key = (one.id, item, tool)
-                    tries[key] = tries.get(key, 0) + more
+                    shared.tries[key] = shared.tries.get(key, 0) + more
             elif one.condition != "loop":
-                self._keep(one, Event("observed"), added(one, self._gauge(one), sums))
+                shared.gauges[one.id] = added(one, self._gauge(one), sums)
 
     def most_tries(self, items: Mapping[tuple[str, str], int]) -> int:
         """The most that one item will have been worked on, for any breaker."""
@@ -179,5 +182,7 @@ def judges_reports(breaker: BreakerFacts) -> bool:
 
 def begin_of(breaker: BreakerFacts, now: datetime) -> datetime | None:
     """Where what a breaker looks at begins: its window, or what was answered for; None: with the run."""
-    begin = now - timedelta(seconds=breaker.window_s) if breaker.window_s else None
-    return max(filter(None, (begin, breaker.reset_at)), default=None)
+    begin, reset = None, breaker.reset_at
+    if breaker.window_s:
+        begin = now - timedelta(seconds=breaker.window_s)
+    return begin if reset is None or (begin is not None and begin > reset) else reset

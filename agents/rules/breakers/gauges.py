@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from ..facts import BreakerFacts, Event
 
@@ -32,8 +33,7 @@ def malformed_of(error_type: str, kind: str = "model") -> bool:
     return kind == "model" and error_type.rpartition(".")[2].strip().lower() in MALFORMED
 
 
-@dataclass(frozen=True, slots=True)
-class Gauge:
+class Gauge(msgspec.Struct, frozen=True, gc=False):
     """What a window holds: see `BreakerFacts` for the four numbers."""
 
     value: Decimal
