@@ -8,6 +8,8 @@ would be refused by pytest. So a test's end closes the door, hangs up, and waits
 from __future__ import annotations
 
 import asyncio
+import gc
+import inspect
 import socket
 import threading
 import time
@@ -56,8 +58,24 @@ class Door:
         """Wait until nothing is being done, neither an answer nor what was put off until after it."""
         if self.busy:
             await asyncio.wait(self.busy, timeout=PATIENCE_S)
-        assert not self.busy, f"still running after the test: {sorted(self.busy.values())}"
+        stuck = sorted(f"{what} at {where(task)}" for task, what in self.busy.items())
+        assert not stuck, f"still running after the test: {stuck}"
         await asyncio.wait_for(wait.put_off(), PATIENCE_S)
+
+
+def where(task: asyncio.Task[Any]) -> str:
+    """What a task waits for, down to the innermost frame: a traceback of it would end at the outermost."""
+    frames: list[str] = []
+    at: Any = task.get_coro()
+    while at is not None:
+        known = {kind: getattr(at, kind, None) for kind in ("cr_frame", "ag_frame", "gi_frame")}
+        frames += [f"{f.f_code.co_qualname}:{f.f_lineno}" for f in known.values() if f is not None]
+        further = (getattr(at, kind, None) for kind in ("cr_await", "ag_await", "gi_yieldfrom"))
+        # `__anext__` of an asynchronous generator does not say whose it is.
+        at = next(filter(None, further), None) or next(
+            filter(inspect.isasyncgen, gc.get_referents(at)), None
+        )
+    return " → ".join(frames[-5:])
 
 
 async def _refuse(scope: Any, send: Send) -> None:
