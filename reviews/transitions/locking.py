@@ -38,7 +38,7 @@ PLAIN = (
         (
             *("id", "kind", "team_id", "agent_id", "run_id", "action_id", "trip_id", "title"),
             *("state", "claimed_by_id", "claimed_until", "expires_at", "frozen_at"),
-            *("revision", "candidate", "votes_needed"),
+            *("revision", "candidate", "votes_needed", "decision", "decided_by", "note"),
         ),
     ),
     Part(Agent, "a", ("id", "team_id")),
@@ -53,7 +53,7 @@ PLAIN = (
     ),
     Part(Person, "p", ("id", "name")),
 )
-"""What a plain yes looks at, see `voting.plain_yes`."""
+"""What a plain yes looks at, and what refuses it: see `voting.plain_yes`."""
 
 
 def reading(parts: Sequence[Part]) -> str:

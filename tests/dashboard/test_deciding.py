@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -12,6 +14,7 @@ import httpx
 import pytest
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.backends.postgresql.base import DatabaseWrapper
 from django.test import Client
 
 from agents.models import Action, Agent
@@ -69,6 +72,22 @@ def held(door: Door, call: str = "1") -> Hold:
 def approve(browser: httpx.Client, hold: Hold | Any, **form: Any) -> httpx.Response:
     pk = hold.pk if isinstance(hold, Hold) else hold
     return browser.post(f"/holds/{pk}/approve/", data={"note": "", **form})
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_asked_from_the_loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is looked at was read. The tests' processes let an event loop ask all the same, which no other does."""
+    asked: list[str] = []
+    connect = DatabaseWrapper.get_new_connection
+
+    def connecting(self: DatabaseWrapper, params: Any) -> Any:
+        if asyncio._get_running_loop() is not None:
+            asked.append("".join(traceback.format_stack(limit=12)))
+        return connect(self, params)
+
+    monkeypatch.setattr(DatabaseWrapper, "get_new_connection", connecting)
+    yield
+    assert asked == []
 
 
 @pytest.fixture
