@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import re
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+import psycopg
+from psycopg import pq
 from psycopg.adapt import PyFormat
 
 MOST_PREPARED = 200
+NO_ANSWER = "The database gave no answer."
 type Key = tuple[str, tuple[int, ...]]
 """A statement, and the types of its values."""
+
+
+class End(NamedTuple):
+    """What libpq gave where a sync was to come."""
+
+    is_synced: bool
+    error: psycopg.Error | None
+    """What was refused only at the end: keys between tables are looked at when it is committed."""
+
+
+def end_of(results: Sequence[Any]) -> End:
+    refused = [result for result in results if result.status == pq.ExecStatus.FATAL_ERROR]
+    return End(
+        any(result.status == pq.ExecStatus.PIPELINE_SYNC for result in results),
+        psycopg.errors.error_from_result(refused[0]) if refused else None,
+    )
 
 
 class Compiled(NamedTuple):
@@ -60,9 +79,13 @@ class Prepared:
         pgconn.send_query_prepared(name, values, param_formats=transformer.formats)
         return None if known is not None else key
 
+    @property
+    def is_full(self) -> bool:
+        return len(self.names) >= MOST_PREPARED
+
     def _name(self, key: Key) -> bytes:
         """None is kept once there are very many."""
-        if len(self.names) >= MOST_PREPARED:
+        if self.is_full:
             return b""
         self._made += 1
         name = self.names[key] = b"wf_%d" % self._made

@@ -21,10 +21,9 @@ from psycopg.adapt import Transformer
 from psycopg.generators import fetch_many
 from psycopg.waiting import Ready
 
-from ..compiling import Key, Prepared, rows_of
+from ..compiling import NO_ANSWER, Key, Prepared, end_of, rows_of
 
 CANCEL_TIMEOUT_S = 2.0
-NO_ANSWER = "The database gave no answer."
 UNUSABLE = frozenset({"0A000", "26000"})
 """A table changed under what was prepared, or it is gone: the connection begins anew."""
 
@@ -79,6 +78,9 @@ class Pipeline:
 
     async def __aenter__(self) -> Pipeline:
         self.pgconn.enter_pipeline_mode()
+        if self.conn.prepared.is_full:
+            self.conn.prepared.names.clear()
+            await self.execute("deallocate all")
         return self
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
@@ -136,16 +138,20 @@ class Pipeline:
         await self._send()
         for _ in left:
             await self._receive()
-        await self._synced()
+        refused = await self._synced()
         self.pgconn.exit_pipeline_mode()
-        for answer in left:
-            if answer.error is not None and not quietly:
-                raise answer.error
+        for error in (*(answer.error for answer in left), refused):
+            if error is not None and not quietly:
+                raise error
 
-    async def _synced(self) -> None:
+    async def _synced(self) -> psycopg.Error | None:
+        """What was refused at the end."""
+        refused: psycopg.Error | None = None
         while results := await self._fetch():
-            if any(result.status == pq.ExecStatus.PIPELINE_SYNC for result in results):
-                return
+            end = end_of(results)
+            refused = refused or end.error
+            if end.is_synced:
+                return refused
         raise psycopg.OperationalError(NO_ANSWER)
 
     async def _receive(self) -> None:

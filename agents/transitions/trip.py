@@ -6,7 +6,7 @@ spans cost. What a statement answers is at hand when the trip is over. See `hot.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -16,7 +16,7 @@ from psycopg import pq
 from psycopg.adapt import Transformer
 from psycopg.generators import fetch_many, send
 
-from ..compiling import Key, Prepared, rows_of
+from ..compiling import NO_ANSWER, Key, Prepared, end_of, rows_of
 
 STALE = frozenset({"0A000", "26000"})
 """A table changed under what was prepared, or somebody did away with it: the next transaction prepares anew."""
@@ -126,7 +126,7 @@ class Trip:
         self._pgconn.pipeline_sync()
         self._conn.wait(send(self._pgconn))
         results = [self._result() for _ in self._sent]
-        self._conn.wait(fetch_many(self._pgconn))  # the sync
+        at_the_end = self._synced()
         self._pgconn.exit_pipeline_mode()
         refused: psycopg.Error | None = None
         for (rows, preparing), result in zip(self._sent, results, strict=True):
@@ -138,12 +138,26 @@ class Trip:
                 self._prepared.names.pop(preparing, None)
             if refused is None:
                 refused = psycopg.errors.error_from_result(result)
+        refused = refused or at_the_end
         if refused is not None and refused.sqlstate in STALE:
             self._prepared.names.clear()
         return refused
 
     def _result(self) -> Any:
-        results = self._conn.wait(fetch_many(self._pgconn))
+        return self._fetch()[-1]
+
+    def _synced(self) -> psycopg.Error | None:
+        """What was refused at the end."""
+        refused: psycopg.Error | None = None
+        while True:
+            end = end_of(self._fetch())
+            refused = refused or end.error
+            if end.is_synced:
+                return refused
+
+    def _fetch(self) -> Sequence[Any]:
+        """What libpq has for the statement that is next; waits for it."""
+        results: Sequence[Any] = self._conn.wait(fetch_many(self._pgconn))
         if not results:
-            raise psycopg.OperationalError("The database gave no answer.")
-        return results[-1]
+            raise psycopg.OperationalError(NO_ANSWER)
+        return results

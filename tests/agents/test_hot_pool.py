@@ -10,6 +10,7 @@ import psycopg
 import pytest
 import uvloop
 
+from agents.compiling import MOST_PREPARED
 from agents.hot import pool
 from agents.hot.pipeline import Pipeline
 from agents.models import Bucket
@@ -90,6 +91,43 @@ def test_what_the_server_refuses_takes_everything_before_it_along() -> None:
         type(None),
     ]
     assert slots() == [2]
+
+
+def test_what_is_refused_at_the_end_is_refused() -> None:
+    """Keys between tables are looked at when it is committed; nobody reads an answer then."""
+
+    async def of_nobody(conn: Pipeline) -> None:
+        await write(conn, 1)
+        await conn.execute(
+            "insert into agents_tooluse (agent_id, tool, uses) values (%(owner)s, 'a', 1)",
+            {"owner": OWNER},
+        )
+
+    async def and_reads(conn: Pipeline) -> None:
+        await of_nobody(conn)
+        await (await conn.execute("select 1")).fetchone()
+
+    raised = within(of_nobody, and_reads, lambda conn: write(conn, 2))
+
+    refused = psycopg.errors.ForeignKeyViolation
+    assert [type(error) for error in raised] == [refused, refused, type(None)]
+    assert slots() == [2]
+
+
+def test_very_many_statements_are_forgotten() -> None:
+    left: list[int] = []
+
+    async def many(conn: Pipeline) -> None:
+        answers = [await conn.execute(f"select {n} as n") for n in range(MOST_PREPARED + 20)]
+        assert [(await one.fetchone()).n for one in answers] == list(range(MOST_PREPARED + 20))
+
+    async def counts(conn: Pipeline) -> None:
+        answer = await conn.execute("select count(*) as n from pg_prepared_statements")
+        left.append((await answer.fetchone()).n)
+
+    assert within(many, counts, lambda conn: write(conn, 1)) == [None] * 3
+    assert left[0] < 10
+    assert slots() == [1]
 
 
 def test_a_refusal_spoils_no_statement_for_later() -> None:

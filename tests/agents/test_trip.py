@@ -85,6 +85,17 @@ def test_what_is_refused_is_raised_as_django_has_it() -> None:
     assert not Team.objects.exists()
 
 
+def test_what_is_refused_at_the_end_is_refused() -> None:
+    """Keys between tables are looked at when it is committed, which without a transaction is when the trip ends."""
+    use = "insert into agents_tooluse (agent_id, tool, uses) values (gen_random_uuid(), 'a', 1)"
+    with pytest.raises(IntegrityError, match="foreign key"), Trip() as trip:
+        trip.ask(use)
+    with pytest.raises(IntegrityError, match="foreign key"):
+        go((use, {}), (EACH, {"numbers": "{1}"}))
+    (rows,) = go((EACH, {"numbers": "{1}"}))
+    assert rows.fetchone().n == 1
+
+
 @pytest.mark.parametrize("by_psycopg", [False, True])
 def test_after_a_refusal_all_goes_on(by_psycopg: bool) -> None:
     """psycopg does away with what is prepared after a rollback, where it prepared something itself."""

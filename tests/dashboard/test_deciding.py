@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-import traceback
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,7 +13,6 @@ import httpx
 import pytest
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.backends.postgresql.base import DatabaseWrapper
 from django.test import Client
 
 from agents.models import Action, Agent
@@ -75,19 +73,9 @@ def approve(browser: httpx.Client, hold: Hold | Any, **form: Any) -> httpx.Respo
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_asked_from_the_loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What is looked at was read. The tests' processes let an event loop ask all the same, which no other does."""
-    asked: list[str] = []
-    connect = DatabaseWrapper.get_new_connection
-
-    def connecting(self: DatabaseWrapper, params: Any) -> Any:
-        if asyncio._get_running_loop() is not None:
-            asked.append("".join(traceback.format_stack(limit=12)))
-        return connect(self, params)
-
-    monkeypatch.setattr(DatabaseWrapper, "get_new_connection", connecting)
-    yield
-    assert asked == []
+def nothing_is_asked_from_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' processes let an event loop ask the database, which no other does."""
+    monkeypatch.delenv("DJANGO_ALLOW_ASYNC_UNSAFE")
 
 
 @pytest.fixture
@@ -191,6 +179,51 @@ def test_where_it_cannot_be_read_the_page_decides(
     assert approve(sign_in(ada), hold).status_code == 200
     agent.join(20)
     assert (told[0]["state"], at_once) == ("approved", [False])
+
+
+def test_an_agent_goes_only_once_the_yes_is_committed(
+    hold: Hold, door: Door, ada: Person, sign_in: SignIn, waits_for_a_lock: Callable[[], int]
+) -> None:
+    """Its COMMIT looks whether the person is there, waits for whoever holds their row, and is ended."""
+    browser = sign_in(ada)
+    told: list[Any] = []
+    agent = threading.Thread(target=lambda: told.append(door.read(str(hold.pk), wait=20)))
+    agent.start()
+    with transaction.atomic():
+        Person.objects.select_for_update().get(pk=ada.pk)
+        yes = threading.Thread(target=lambda: approve(browser, hold))
+        yes.start()
+        first = waits_for_a_lock()
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_cancel_backend(%s)", [first])
+            while waits_for_a_lock() == first:  # the page tries again, and waits, too
+                pass
+        assert told == []
+    yes.join(20)
+    agent.join(20)
+    hold.refresh_from_db()
+    assert (told[0]["state"], hold.state) == ("approved", "decided")
+    assert Entry.objects.filter(kind="hold.approved").count() == 1
+
+
+@pytest.fixture
+def waits_for_a_lock() -> Callable[[], int]:
+    """Who does, once somebody does."""
+
+    def pid() -> int:
+        end = time.monotonic() + 20
+        with connection.cursor() as cursor:
+            while time.monotonic() < end:
+                cursor.execute("select pg_stat_clear_snapshot()")  # a transaction sees one
+                cursor.execute(
+                    "select pid from pg_stat_activity"
+                    " where wait_event_type = 'Lock' and datname = current_database()"
+                )
+                if found := cursor.fetchone():
+                    return int(found[0])
+        raise AssertionError("nobody waits")
+
+    return pid
 
 
 def test_whoever_asks_after_the_decision_reads_what_is_true_then(
