@@ -15,8 +15,8 @@ from typing import Any
 
 import psycopg
 
-from dashboard.embedded.process import die_with_parent
-from dashboard.embedded.runtime import PROJECT, Runtime
+from dashboard.embedded.process import CannotStart, die_with_parent
+from dashboard.embedded.runtime import OWNER, PROJECT, Runtime
 from dashboard.supervisor.door import listen
 
 EXAMPLES = PROJECT / "sdk" / "examples"
@@ -106,6 +106,28 @@ class House:
     def restart(self, name: str) -> None:
         self.kill(name)
         self.start(name)
+
+    def keep_what_is_committed(self) -> None:
+        """Tests give up durability for speed. From now on the database's death takes nothing, as outside of tests."""
+        ((name,),) = self.ask("select current_database()")
+        with psycopg.connect(self.runtime.addresses[OWNER], autocommit=True) as connection:
+            connection.execute("set synchronous_commit to on")  # what came before is kept, too
+            connection.execute(f"alter database {name} set synchronous_commit to on".encode())
+        self.restart("web")  # whose connections have it
+
+    def crash_database(self) -> None:
+        """SIGKILL to the server, then the same server over what it left."""
+        postgres: Any = next(one for one in self.runtime.servers if one.name == "postgres")
+        postgres.process.kill()
+        postgres.process.wait()
+        for _ in range(100):
+            try:
+                postgres.start()
+            except CannotStart:  # its last processes still hold the memory they shared
+                time.sleep(0.1)
+            else:
+                return
+        raise AssertionError("the database did not start again")
 
     def pid(self, name: str) -> int:
         return self._running[name].pid

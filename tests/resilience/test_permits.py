@@ -13,8 +13,6 @@ import httpx
 import psycopg
 import pytest
 
-from dashboard.embedded.postgres import EmbeddedPostgres
-
 from .house import House, wait_for
 
 LIMITS = """
@@ -78,19 +76,9 @@ class Workers:
 
 
 def prepare(house: House) -> None:
-    """What is committed survives the database's death, as it does outside of tests."""
     with psycopg.connect(house.runtime.addresses["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(LIMITS)
-        connection.execute("alter role current_user set synchronous_commit = on")
-    house.restart("web")
-
-
-def crash_database(house: House) -> None:
-    server = next(s for s in house.runtime.servers if isinstance(s, EmbeddedPostgres))
-    assert server.process is not None
-    server.process.kill()
-    server.process.wait()
-    server.start()
+    house.keep_what_is_committed()
 
 
 @pytest.mark.parametrize("victim", ["web", "database"])
@@ -104,7 +92,7 @@ def test_a_kill_gives_nothing_twice(house: House, victim: str) -> None:
         if victim == "web":
             house.restart("web")
         else:
-            crash_database(house)
+            house.crash_database()
 
         wait_for(partial(workers.went_on, *before), "slots and places to be given again")
     workers.end()

@@ -9,17 +9,14 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import psycopg
 import pytest
 
 from dashboard.embedded.process import command_line
-from dashboard.embedded.runtime import OWNER
 from tests.agents.spans import PROTOBUF, protobuf
 from tests.agents.test_otlp_door import asking, recent
 from tests.commands import manage
 
 from .house import House, wait_for
-from .test_trips_survive import crash
 
 AGENTS, REQUESTS, SPANS = 4, 150, 10
 
@@ -33,11 +30,8 @@ def keys(house: House) -> list[str]:
 @pytest.fixture
 def house(house: House) -> House:
     """Its web server has children, and its database keeps what it answered."""
-    ((name,),) = house.ask("select current_database()")
-    with psycopg.connect(house.runtime.addresses[OWNER], autocommit=True) as connection:
-        connection.execute(f"alter database {name} set synchronous_commit to on".encode())
     house.environment["WATCHFLOOR_INGEST_PROCESSES"] = "2"
-    house.restart("web")
+    house.keep_what_is_committed()
     return house
 
 
@@ -77,7 +71,7 @@ def test_spans_are_stored_once_whoever_dies(house: House, keys: list[str]) -> No
         for pid in children(house):
             os.kill(pid, signal.SIGKILL)
         stored(house, everything // 4)
-        crash(house)
+        house.crash_database()
         stored(house, everything // 2)
         orphans = children(house)
         house.restart("web")
