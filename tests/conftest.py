@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from celery import Celery
     from pytest_django import DjangoDbBlocker
 
-    from tests.served import Server
+    from tests.served import InServer, Server
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +50,14 @@ def asgi_server(django_db_setup: None) -> Iterator[Server]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def in_server(asgi_server: Server) -> InServer:
+    """Runs something where the server runs."""
+    loop = asgi_server.door.loop
+    assert loop is not None
+    return lambda what: asyncio.run_coroutine_threadsafe(what, loop).result(60)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import inspect
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -84,6 +84,10 @@ async def _refuse(scope: Any, send: Send) -> None:
         return
     await send({"type": "http.response.start", "status": 503, "headers": []})
     await send({"type": "http.response.body", "body": b"The test is over.\n"})
+
+
+type InServer = Callable[[Coroutine[Any, Any, Any]], Any]
+"""Runs something where the server runs."""
 
 
 class Server:

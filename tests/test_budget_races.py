@@ -19,6 +19,7 @@ from django.db import connection
 from django.db.utils import OperationalError
 
 from agents import ledger
+from agents.hot import pool
 from agents.models import Account, Action, Agent, Breaker, Budget, Price, Run
 from agents.rules.budget_settings import parse_budgets
 from agents.rules.prices import PriceSetting
@@ -32,6 +33,7 @@ from agents.transitions import run as runs
 from audit.errors import Conflict
 from people.models import Person, Team
 from tests.cast import Door
+from tests.served import InServer
 
 AT_ONCE = 50
 EVERY_KIND = parse_budgets(
@@ -182,7 +184,9 @@ def test_outcomes_that_cost_more_are_kept_and_stop_the_next(team_of_five: list[M
     assert {one["code"] for one in later} <= {"budget", "paused"}
 
 
-def test_connections_that_die_in_between_leave_nothing_half(team_of_five: list[Member]) -> None:
+def test_connections_that_die_in_between_leave_nothing_half(
+    team_of_five: list[Member], in_server: InServer
+) -> None:
     chance = random.Random(99)
     over = threading.Event()
 
@@ -203,6 +207,7 @@ def test_connections_that_die_in_between_leave_nothing_half(team_of_five: list[M
     finally:
         over.set()
         killer.join()
+        in_server(pool.pool().check())  # who comes next finds no dead connection
     connection.close()
     assert overdrawn() == []
 

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.db import connection
 
 from agents.ingest.children import Children
-from tests.served import Server
-
-type InServer = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-@pytest.fixture(scope="module")
-def in_server(asgi_server: Server) -> InServer:
-    """Runs something where the server runs."""
-    loop = asgi_server.door.loop
-    assert loop is not None
-    return lambda what: asyncio.run_coroutine_threadsafe(what, loop).result(60)
+from tests.served import InServer
 
 
 @pytest.fixture(scope="module")

@@ -27,10 +27,11 @@ from agents.models import Action, Agent, Bucket, Run
 from agents.transitions import agent as agents
 from audit import bell
 from audit.models import Entry
-from tests.agents.conftest import InServer, until
+from tests.agents.conftest import until
 from tests.agents.spans import PROTOBUF, protobuf
 from tests.agents.test_otlp_door import asking, recent
 from tests.cast import Door
+from tests.served import InServer
 
 CLIENTS, REQUESTS, SPANS = 6, 20, 5
 
