@@ -11,7 +11,7 @@ from audit import sealed
 def test_what_is_sealed_is_opened_again() -> None:
     closed = sealed.seal("whsec_abc", use="endpoint")
 
-    assert "abc" not in closed
+    assert "whsec_abc" not in closed
     assert sealed.unseal(closed, use="endpoint") == "whsec_abc"
     assert sealed.seal("whsec_abc", use="endpoint") != closed
 
