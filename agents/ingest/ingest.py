@@ -22,8 +22,9 @@ LOST = "Whoever was storing this is gone. Send it again."
 
 LANES = 2
 """One transaction is prepared while the database works on the other."""
-MUCH = 3 * 1024
-"""Bytes that wait in the first place from which on another is worth its commits: some three single spans."""
+MUCH = 2 * 1024
+"""Bytes that wait in the first place from which on another is worth its commits: some three single spans. Of eight that
+each wait for their answer, so each place gets half; the one with more would keep them all waiting."""
 SILENT_S = 60.0
 """Whoever needs longer for an answer hangs, and is replaced."""
 REPLACED_S = 10.0

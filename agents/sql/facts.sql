@@ -144,24 +144,21 @@ returns setof agents_breaker language sql stable as $$
     select b.* from agents_breaker b where b.team_id = p_team and b.state <> 'disabled'
 $$;
 
--- A breaker and its reading as the rules want it: JSON, put together as text. json_build_object looks up, for every
--- value of every row, how its type is written, which cost as much as reading the windows. Its words are all our own.
+-- A breaker and its reading as the rules want it: JSON, put together as text, the values without their names in the
+-- order of `BreakerFacts`: with names, those of one report filled several of the connection's buffers. json_build_array
+-- looks up, for every value of every row, how its type is written, which cost as much as reading the windows.
 create or replace function agents_breaker_json(
     b agents_breaker, p_now timestamptz, p_value numeric, p_volume bigint, p_base bigint, p_base_volume bigint
 ) returns text language sql stable as $$
     select concat(
-        '{"id":"', b.id, '","condition":"', b.condition, '","unit":"', b.unit, '","scope":"', b.scope,
-        '","run_id":', case when b.run_id is null then 'null' else concat('"', b.run_id, '"') end,
-        ',"state":"', b.state,
-        '","limit":', b.limit + case when b.extra_until > p_now then b.extra else 0 end,
-        ',"window_s":', extract(epoch from b.window)::float8,
-        ',"value":', p_value, ',"volume":', p_volume, ',"base":', p_base, ',"base_volume":', p_base_volume,
-        ',"minimum":', b.minimum, ',"threshold":', b.threshold,
-        ',"reset_at":', case when b.reset_at is null then 'null' else to_json(b.reset_at)::text end,
-        ',"generation":', b.generation, ',"probes_allowed":', b.probes_allowed,
-        ',"probes_leased":', b.probes_leased, ',"probes_succeeded":', b.probes_succeeded,
-        ',"probation_until":',
-        case when b.probation_until is null then 'null' else to_json(b.probation_until)::text end, '}')
+        '["', b.id, '","', b.condition, '","', b.unit, '","', b.scope, '",',
+        case when b.run_id is null then 'null' else concat('"', b.run_id, '"') end,
+        ',"', b.state, '",', b.limit + case when b.extra_until > p_now then b.extra else 0 end,
+        ',', extract(epoch from b.window)::float8, ',', p_value,
+        ',', b.generation, ',', b.probes_allowed, ',', b.probes_leased, ',', b.probes_succeeded,
+        ',', case when b.probation_until is null then 'null' else to_json(b.probation_until)::text end,
+        ',', b.minimum, ',', b.threshold, ',', p_volume, ',', p_base, ',', p_base_volume,
+        ',', case when b.reset_at is null then 'null' else to_json(b.reset_at)::text end, ']')
 $$;
 
 -- The breakers that watch this run, as what is judged now wants them: a report, or the start of a run, or the clock

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -13,12 +13,13 @@ from ..rules.policy import Case
 from ..shapes import Proposed
 from ..statements import Counted
 
-breakers_decoder = msgspec.json.Decoder(list[BreakerFacts])
+
+class Listed(BreakerFacts, frozen=True, array_like=True):
+    """As `agents_breaker_json` writes it: values in their order, without their names."""
 
 
+breakers_decoder = msgspec.json.Decoder(cast(type[list[BreakerFacts]], list[Listed]))
 budgets_decoder = msgspec.json.Decoder(list[BudgetFacts])
-
-
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
 

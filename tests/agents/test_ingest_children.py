@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -23,6 +25,7 @@ from agents.ingest.child import Child
 from agents.ingest.children import Children
 from agents.ingest.lane import Lane
 from agents.ingest.messages import Answer, Frames, Request, framed
+from agents.ingest.place import Place
 from agents.models import Action, Agent, Bucket, Run
 from agents.transitions import agent as agents
 from audit import bell
@@ -248,6 +251,33 @@ def test_where_none_is_wanted_or_can_be_started_the_web_process_stores(
     assert {*sends(live, keys[1], 1)} == {200}
     assert len(begun) >= 2
     in_server(otlp.shutdown())
+
+
+class Shelf(Place):
+    """Takes all and answers nothing."""
+
+    def take(self, request: Request) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("agents", "shares"), [(2, [2, 0]), (8, [4, 4])])
+async def test_a_few_share_a_commit_and_many_are_halved(
+    agents: int, shares: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelves = [Shelf(), Shelf()]
+    ingest = ingesting.Ingest()
+    monkeypatch.setattr(ingest, "_lanes", shelves)
+    span = protobuf(recent(asking(1), n=1, trace=1)).ljust(600)
+
+    sent = [
+        asyncio.create_task(ingest.store(uuid4(), b"", PROTOBUF, is_gzip=False, body=span))
+        for _ in range(agents)
+    ]
+    await asyncio.sleep(0)
+
+    assert [len(shelf.agents) for shelf in shelves] == shares
+    for one in sent:
+        one.cancel()
 
 
 @given(st.lists(st.text()), st.lists(st.integers(1, 40)))

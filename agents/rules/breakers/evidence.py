@@ -15,7 +15,8 @@ from .probes import Probe, reopens
 
 def judged(breaker: BreakerFacts, event: Event, steps: bytes = b"") -> dict[str, Any]:
     """`{breaker, event, steps}` as JSON values; bytes in base64, decimals as text."""
-    kept: dict[str, Any] = msgspec.to_builtins({"breaker": breaker, "event": event, "steps": steps})
+    named = msgspec.structs.asdict(breaker)
+    kept: dict[str, Any] = msgspec.to_builtins({"breaker": named, "event": event, "steps": steps})
     return kept
 
 
