@@ -34,7 +34,7 @@ UNREADABLE = {
 """What stands for a version that an older release accepted and this one cannot read: everything is refused."""
 
 _compiled: OrderedDict[UUID, Compiled] = OrderedDict()
-"""Longest known first; those go first, and are compiled again when they are needed again."""
+"""Longest ago compiled first; those go first, and are compiled again when they are needed again."""
 _keeping = Lock()
 
 
@@ -68,7 +68,9 @@ def learn(row: Any, documents: Iterable[Any]) -> Policies:
     """The policies that facts name, compiled from what POLICY_DOCUMENTS answered, and kept."""
     made = {found.id: compiled(msgspec.json.decode(found.document)) for found in documents}
     with _keeping:
-        _compiled.update(made)
+        for pk, policy in made.items():
+            _compiled[pk] = policy
+            _compiled.move_to_end(pk)
         rules = sum(len(policy.rules) for policy in _compiled.values())
         while len(_compiled) > len(made) and (len(_compiled) > MOST_KEPT or rules > MOST_RULES):
             _, gone = _compiled.popitem(last=False)

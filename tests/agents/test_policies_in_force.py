@@ -47,6 +47,19 @@ def test_what_was_let_go_is_learned_again(monkeypatch: pytest.MonkeyPatch) -> No
     assert policies.known(second) is not None
 
 
+def test_what_is_learned_again_does_not_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policies, "MOST_RULES", 2)
+    policies._compiled.clear()
+    team = new_id()
+    first, second = (Row(team_policy=team, policy=new_id(), policy_version="1.1") for _ in "ab")
+
+    for row in (first, second):
+        policies.learn(row, [document(team, "a"), document(row.policy, "b")])
+
+    assert policies.known(first) is None
+    assert policies.known(second) is not None
+
+
 def test_a_version_that_cannot_be_read_any_more_refuses_everything() -> None:
     row = Row(team_policy=None, policy=new_id(), policy_version="0.1")
     broken = Row(id=row.policy, document='{"tools": ["*"], "rules": [{"then": "perhaps"}]}')
