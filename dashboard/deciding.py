@@ -26,7 +26,7 @@ from psycopg_pool import PoolTimeout
 from agents.hot import wait
 from agents.hot.actions import READ
 from agents.hot.pipeline import Pipeline
-from agents.hot.pool import pool
+from agents.hot.pool import connection
 from audit.bell import hub
 from audit.errors import Refused
 from reviews.transitions import locking, voting
@@ -100,7 +100,7 @@ async def approve(request: Any, pk: UUID) -> None:
         raise NotPlain
     topics: tuple[str, ...] = ()
     with source_of(request):
-        async with pool().connection() as its:  # which others get once the agent has its answer
+        async with connection() as its:  # which others get once the agent has its answer
             try:
                 async with Pipeline(its) as conn:
                     yes = await meant(conn, request, key, pk)

@@ -32,7 +32,7 @@ from . import halting
 from .admitting import Asked, Further, Told, alone, in_company, policies_of
 from .group import Group
 from .pipeline import Answer, Pipeline
-from .pool import first, in_django, one, pool, transaction
+from .pool import connection, first, in_django, one, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -210,7 +210,7 @@ async def read_control(agent: UUID, run: UUID) -> Any:
 
 async def undelivered(run: UUID) -> list[Any]:
     """`(id, json)` of decided actions that the run's agent has not been told of, oldest first."""
-    async with pool().connection() as conn:
+    async with connection() as conn:
         return await (
             await conn.execute(
                 """select x.id, agents_action_json(x)::text as json from agents_action x

@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from channels.db import database_sync_to_async
-from django.db import connection
+from django import db
 from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool
+
+from audit.connections import has_hung_up
 
 from .pipeline import HotConnection, Pipeline
 
@@ -37,7 +39,7 @@ _pool: AsyncConnectionPool[HotConnection] | None = None
 async def startup() -> None:
     """Open the connections. The database may still be coming up: the pool keeps trying."""
     global _pool
-    given = connection.get_connection_params()
+    given = db.connection.get_connection_params()
     wanted = ("host", "port", "dbname", "user", "password", "sslmode")
     _pool = AsyncConnectionPool(
         connection_class=HotConnection,
@@ -71,13 +73,31 @@ def pool() -> AsyncConnectionPool[HotConnection]:
 
 
 @asynccontextmanager
+async def connection() -> AsyncIterator[HotConnection]:
+    """One of the pool's, for a while. Raises PoolTimeout.
+
+    Those that died while nobody used them are replaced; the pool's own `check` would wait longer for each of them.
+    """
+    its = await pool().getconn()
+    while has_hung_up(its.fileno()):
+        await its.close()
+        await pool().putconn(its)
+        its = await pool().getconn()
+    try:
+        async with its:
+            yield its
+    finally:
+        await pool().putconn(its)
+
+
+@asynccontextmanager
 async def transaction() -> AsyncIterator[Pipeline]:
     """One transaction on a pooled connection; rolled back by any exception.
 
     No `begin` and no `commit` travel: PostgreSQL takes what is pipelined up to a sync for one transaction. Its
     rows are read by flushing, the sync at the end commits. Two trips, and trips are what an admission costs.
     """
-    async with pool().connection() as conn, Pipeline(conn) as pipeline:
+    async with connection() as conn, Pipeline(conn) as pipeline:
         yield pipeline
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import time
 from collections import deque
@@ -10,6 +9,7 @@ from collections import deque
 from django.db import connection
 
 from audit import bell
+from audit.connections import has_hung_up
 
 from .messages import READY, Answer, Frames, Request, framed
 from .storing import store_next
@@ -88,7 +88,6 @@ class Work:
 
 
 def let_go_if_hung_up() -> None:
-    """A connection on which something can be read before anything was asked has been told that it is over."""
     held = connection.connection
-    if held is not None and (held.closed or select.select([held.fileno()], [], [], 0)[0]):
+    if held is not None and (held.closed or has_hung_up(held.fileno())):
         connection.close()

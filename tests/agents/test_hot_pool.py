@@ -149,7 +149,7 @@ def test_locks_last_until_the_end() -> None:
             await conn.execute("select 1 from agents_bucket where slot = 1 for no key update")
         ).fetchone()
         assert row is not None
-        async with pool.pool().connection() as other:
+        async with pool.connection() as other:
             with pytest.raises(psycopg.errors.LockNotAvailable):
                 await other.execute("select 1 from agents_bucket where slot = 1 for update nowait")
 
@@ -233,7 +233,7 @@ def test_a_server_process_that_dies_while_more_was_sent_is_an_error_and_no_wait(
         pid = (await (await conn.execute("select pg_backend_pid() as pid")).fetchone()).pid
         slow = await conn.execute("select pg_sleep(60) as slept")
         await conn.go()
-        async with pool.pool().connection() as other:
+        async with pool.connection() as other:
             while not await sleeps(other, pid):
                 pass
             await conn.execute("select 1")
@@ -250,6 +250,28 @@ def test_a_server_process_that_dies_while_more_was_sent_is_an_error_and_no_wait(
 
     assert isinstance(raised[0], psycopg.OperationalError)
     assert raised[1] is None
+    assert slots() == [1]
+
+
+def test_connections_that_died_while_nobody_used_them_cost_nobody_a_refusal() -> None:
+    """As after the database was restarted: there may be many of them, and each is found only when its turn comes."""
+    pids: set[int] = set()
+
+    async def both_are_open() -> None:
+        async with pool.connection() as one, pool.connection() as other:
+            pids.update((one.info.backend_pid, other.info.backend_pid))
+
+    async def kills(conn: Pipeline) -> None:
+        await both_are_open()
+        for pid in pids:
+            await conn.execute("select pg_terminate_backend(%(pid)s, 5000)", {"pid": pid})
+
+    async def finds_them(conn: Pipeline) -> None:
+        await write(conn, 1)
+        async with asyncio.timeout(0.9):
+            await both_are_open()
+
+    assert within(kills, finds_them) == [None, None]
     assert slots() == [1]
 
 
