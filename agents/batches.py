@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from audit.arrays import array, binaries, flat
 
+from . import prices
 from .rules.done import Done
 
 _COLUMNS = """
@@ -137,7 +138,10 @@ select asked.run, found.breakers
 lateral agents_report_breakers(asked.agent, asked.team, asked.run, %(now)s, '') found
 """
 
-HAS_BUDGETS = "select 1 from agents_budget where team_id = any(%(teams)s::uuid[]) limit 1"
+COSTS = f"""
+select ({prices.VERSION}) as prices,
+       exists (select 1 from agents_budget where team_id = any(%(teams)s::uuid[])) as has_budgets
+"""
 
 _ITEMS = """
 select b.id::text as breaker, n.run, i.item, i.tool, count(*)::int as tries

@@ -31,6 +31,7 @@ class Child(Place, asyncio.Protocol):
         self._process: subprocess.Popen[bytes] | None = None
         self._line: asyncio.Transport | None = None
         self._hung_up = asyncio.Event()
+        self._unsent: list[bytes] = []
 
     async def live(self) -> int:
         """Its whole life; how it ended. Raises OSError when it cannot be started."""
@@ -48,8 +49,14 @@ class Child(Place, asyncio.Protocol):
         return None if self._process is None else self._process.pid
 
     def take(self, request: Request) -> None:
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._unsent.append(framed(request))
+
+    def _send(self) -> None:
         assert self._line is not None
-        self._line.write(framed(request))
+        self._line.write(b"".join(self._unsent))
+        self._unsent.clear()
 
     def end(self) -> None:
         """Let it answer what it was sent, and go."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections import deque
@@ -42,6 +43,8 @@ class Work:
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
+        self._looking = select.poll()
+        self._looking.register(line, select.POLLIN)
         self._frames = Frames(Request)
         self._waiting: deque[Request] = deque()
         self._last = 0
@@ -73,17 +76,14 @@ class Work:
         """Read once, within so many seconds; whether there was something."""
         if self._is_over:
             return False
-        self._line.settimeout(within)
-        try:
-            piece = self._line.recv(AT_ONCE)
-        except (TimeoutError, BlockingIOError):
+        if within is not None and not self._looking.poll(within * 1000):
             return False
+        piece = self._line.recv(AT_ONCE)
         self._is_over = not piece
         self._waiting.extend(self._frames.feed(piece))
         return bool(piece)
 
     def _tell(self, answers: list[Answer]) -> None:
-        self._line.settimeout(None)
         self._line.sendall(b"".join(map(framed, answers)))
 
 

@@ -76,7 +76,7 @@ class Trip:
         begins = not self._conn.autocommit and self._is_idle
         self._pgconn.enter_pipeline_mode()
         if begins:  # psycopg's cursors would have begun by themselves
-            self._plain(b"begin")
+            self._plain("begin")
         return self
 
     @property
@@ -101,10 +101,12 @@ class Trip:
         As `audit.trips.last_trip` has it.
         """
         if len(connection.atomic_blocks) == 1 and not connection.needs_rollback:
-            self._plain(b"commit")
+            self._plain("commit")
 
-    def _plain(self, statement: bytes) -> None:
-        self._pgconn.send_query_params(statement, None)
+    def _plain(self, statement: str) -> None:
+        preparing = self._prepared.send(self._pgconn, self._transformer, statement, {})
+        if preparing is not None:
+            self._sent.append((None, preparing))
         self._sent.append((None, None))
 
     def __exit__(

@@ -42,8 +42,8 @@ class Facts:
 
     breakers: Rows
     """`(run, breakers)`: as `agents_report_breakers` gives them."""
-    has_budgets: Rows
-    prices: Rows
+    costs: Rows
+    """`(prices, has_budgets)`: the version of the price table, and whether any of the teams has a budget."""
     before: Before
 
 
@@ -54,8 +54,7 @@ def ask_facts(
     agents, of, runs, _ = zip(*works, strict=True) if works else ((), (), (), ())
     return Facts(
         trip.ask(sql.BREAKERS, agents=flat(agents), teams=flat(of), runs=flat(runs), now=now),
-        trip.ask(sql.HAS_BUDGETS, teams=flat(set(of))),
-        trip.ask(prices.VERSION),
+        trip.ask(sql.COSTS, teams=flat(set(of))),
         ask_before(trip, works, now, teams=teams),
     )
 
@@ -78,12 +77,12 @@ def write(
     if not reports:
         record_all(notes)
         return
-    (version,) = facts.prices.fetchone()
-    book = prices.known(version)
+    costs = facts.costs.fetchone()
+    book = prices.known(costs.prices)
     price(reports, prices.book() if book is None else book)
     texts = {row.run: row.breakers for row in facts.breakers}
     watched = watch(reports, [texts[one.run] for one in reports], facts.before, now)
-    charged = charge(reports, now) if facts.has_budgets.fetchone() else Charged({}, {}, frozenset())
+    charged = charge(reports, now) if costs.has_budgets else Charged({}, {}, frozenset())
     rows = [rows_of(report, charged.accounts) for report in reports]
     ids = [[row.id for row in of_report] for of_report in rows]
     is_few = sum(map(len, rows)) <= FEW
