@@ -11,7 +11,7 @@ import httpx
 
 from .figures import percentile
 from .floor import Floor
-from .people import agent, browser, lead
+from .people import Browser, agent, lead
 from .waiter import wait_for_each
 
 TRIALS = 100
@@ -22,7 +22,7 @@ def measure(floor: Floor) -> dict[str, Any]:
 
     lead()
     _, run, key = agent("waiter", gated=True)
-    person = browser(floor)
+    person = Browser(floor)
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     waiter = spawn.Process(target=wait_for_each, args=(theirs, floor.port, key), daemon=True)

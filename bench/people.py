@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
-from dataclasses import dataclass
-from http.client import HTTPConnection
 
 import httpx
 
@@ -17,6 +14,7 @@ from people.models import Person, Role, Team
 from people.transitions import person as people
 
 from .floor import Floor
+from .wire import Line, composed
 
 PASSWORD = "only for measuring"
 
@@ -52,45 +50,22 @@ def signed_in(url: str, name: str = "lead") -> httpx.Client:
     return client
 
 
-@dataclass
 class Browser:
     """A signed-in browser's connection: what it sends, without the price of a client library."""
 
-    connection: HTTPConnection
-    headers: dict[str, str]
-    token: str
+    def __init__(self, floor: Floor) -> None:
+        client = signed_in(floor.url)
+        self._line = Line(floor.port)
+        self._form = f"note=&csrfmiddlewaretoken={client.cookies['csrftoken']}".encode()
+        self._headers = {
+            "cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items()),
+            "referer": f"{floor.url}/",
+            "hx_request": "true",
+            "content_type": "application/x-www-form-urlencoded",
+        }
 
     def approves(self, hold: str) -> bool:
         """A person's approval as the page posts it; whether it was taken."""
-        if self.connection.sock is None:
-            self.connection.connect()
-        self._hold_back(True)
-        self.connection.request(
-            "POST",
-            f"/holds/{hold}/approve/",
-            body=f"note=&csrfmiddlewaretoken={self.token}",
-            headers=self.headers,
-        )
-        self._hold_back(False)
-        answer = self.connection.getresponse()
-        answer.read()
-        return answer.status < 400
-
-    def _hold_back(self, on: bool) -> None:
-        """Head and body of a small form go in one write, as Chromium has it (kMaxMergedHeaderAndBodySize)."""
-        self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, on)
-
-
-def browser(floor: Floor) -> Browser:
-    client = signed_in(floor.url)
-    cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
-    return Browser(
-        HTTPConnection("127.0.0.1", floor.port),
-        {
-            "Cookie": cookies,
-            "Referer": f"{floor.url}/",
-            "HX-Request": "true",
-            "Content-Type": "application/x-www-form-urlencoded",
-        },
-        client.cookies["csrftoken"],
-    )
+        path = f"/holds/{hold}/approve/"
+        status, _ = self._line.ask(composed("POST", path, body=self._form, **self._headers))
+        return status < 400

@@ -19,7 +19,7 @@ import psycopg
 from .decide import held
 from .figures import percentile
 from .floor import Floor
-from .people import Browser, agent, browser, lead
+from .people import Browser, agent, lead
 
 DECISIONS, WARM = 100, 10
 ROUNDS = 4
@@ -88,7 +88,7 @@ def decided(floor: Floor) -> tuple[float, float, int]:
 
     lead()
     _, run, key = agent("asker", gated=True)
-    person = browser(floor)
+    person = Browser(floor)
     times, appends = [], []
     with httpx.Client(base_url=f"{floor.url}/api/v1") as http:
         for n in range(DECISIONS + WARM):

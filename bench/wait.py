@@ -12,7 +12,7 @@ import httpx
 from .decide import held
 from .figures import percentile
 from .floor import Floor
-from .people import Browser, agent, browser, lead
+from .people import Browser, agent, lead
 from .wire import Wire
 
 CROWD, TRIALS = 1000, 40
@@ -31,7 +31,7 @@ def measure(floor: Floor) -> dict[str, Any]:
 
 async def crowd(floor: Floor, actions: list[tuple[str, str]]) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
-    person = browser(floor)
+    person = Browser(floor)
     with ThreadPoolExecutor(1) as pool:
         await one(
             loop, pool, floor, person, actions[CROWD]
