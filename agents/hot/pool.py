@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -78,16 +79,20 @@ async def connection() -> AsyncIterator[HotConnection]:
 
     Those that died while nobody used them are replaced; the pool's own `check` would wait longer for each of them.
     """
-    its = await pool().getconn()
+    of, until = (
+        pool(),
+        monotonic() + TIMEOUT_S,
+    )  # it may be closed, and another one opened, meanwhile
+    its = await of.getconn()
     while has_hung_up(its.fileno()):
         await its.close()
-        await pool().putconn(its)
-        its = await pool().getconn()
+        await of.putconn(its)
+        its = await of.getconn(until - monotonic())
     try:
         async with its:
             yield its
     finally:
-        await pool().putconn(its)
+        await of.putconn(its)
 
 
 @asynccontextmanager

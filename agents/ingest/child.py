@@ -54,9 +54,10 @@ class Child(Place, asyncio.Protocol):
         self._unsent.append(framed(request))
 
     def _send(self) -> None:
-        assert self._line is not None
-        self._line.write(b"".join(self._unsent))
-        self._unsent.clear()
+        """What came in this turn of the event loop, in one write: each of them would wake the child."""
+        unsent, self._unsent = self._unsent, []
+        if unsent and self._line is not None and not self._line.is_closing():
+            self._line.write(b"".join(unsent))
 
     def end(self) -> None:
         """Let it answer what it was sent, and go."""
@@ -64,6 +65,7 @@ class Child(Place, asyncio.Protocol):
         if self._line is None:
             self.kill()
         elif not self._line.is_closing():
+            self._send()
             self._line.write_eof()
 
     def kill(self) -> None:

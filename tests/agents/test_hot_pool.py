@@ -275,6 +275,19 @@ def test_connections_that_died_while_nobody_used_them_cost_nobody_a_refusal() ->
     assert slots() == [1]
 
 
+def test_who_holds_a_connection_while_the_pool_closes_ends_as_ever() -> None:
+    held: list[psycopg.AsyncConnection[Any]] = []
+
+    async def closes(_: Pipeline) -> None:
+        async with pool.connection() as its:
+            held.append(its)
+            await pool.shutdown()
+            await its.execute("select 1")
+
+    assert within(closes) == [None]
+    assert held[0].closed
+
+
 async def sleeps(other: psycopg.AsyncConnection[Any], pid: int) -> bool:
     found = await other.execute(
         "select 1 from pg_stat_activity where pid = %s and wait_event = 'PgSleep'", [pid]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -30,7 +31,7 @@ from agents.models import Action, Agent, Bucket, Run
 from agents.transitions import agent as agents
 from audit import bell
 from audit.models import Entry
-from tests.agents.conftest import until
+from tests.agents.conftest import begin, until
 from tests.agents.spans import PROTOBUF, protobuf
 from tests.agents.test_otlp_door import asking, recent
 from tests.cast import Door
@@ -227,6 +228,32 @@ def test_the_first_request_starts_them_and_the_end_waits_for_all_answers(
     assert child.pid is not None
     with pytest.raises(ProcessLookupError):
         os.kill(child.pid, 0)
+
+
+def test_what_comes_in_the_moment_of_the_end_is_stored_too(
+    live: str,
+    where_tests_are: None,
+    scout: Agent,
+    in_server: InServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = Children()
+    in_server(begin(made, 1))
+    until(lambda: made.ready != [])
+    monkeypatch.setattr(otlp.ingest, "children", made)
+    _, key = agents.issue_key(scout, by="test")
+
+    async def both() -> Answer:
+        ending = asyncio.create_task(otlp.ingest.stop())
+        sent = otlp.ingest.store(
+            scout.pk, sha256(key.encode()).digest(), PROTOBUF, is_gzip=False, body=body(0, 0)
+        )
+        answer = await asyncio.create_task(sent)
+        await ending
+        return answer
+
+    assert in_server(both()).code == ""
+    assert Action.objects.count() == SPANS
 
 
 def test_where_none_is_wanted_or_can_be_started_the_web_process_stores(
