@@ -334,10 +334,10 @@ def test_fifty_claims_execute_once(door: Door, ada: Person) -> None:
     assert Entry.objects.filter(kind="action.executing").count() == 1
 
 
-def test_a_stream_ends_when_the_database_restarts_and_the_next_call_is_answered(
+def test_a_stream_goes_on_when_the_database_restarts_and_every_call_is_answered(
     door: Door, scout: Agent, ada: Person
 ) -> None:
-    others = """select pg_terminate_backend(pid) from pg_stat_activity
+    others = """select pg_terminate_backend(pid, 5000) from pg_stat_activity
                  where datname = current_database() and pid <> pg_backend_pid()"""
     with door.http.stream("GET", f"/runs/{door.run.pk}/stream") as stream:
         lines = stream.iter_lines()
@@ -346,9 +346,7 @@ def test_a_stream_ends_when_the_database_restarts_and_the_next_call_is_answered(
             cursor.execute(others)
         agents.stop(scout, by=ada, reason="look again")
 
-        rest = list(lines)
+        assert "event: control" in lines
 
-    assert "event: control" not in rest
     answers = [door.http.get(f"/runs/{door.run.pk}/control") for _ in range(12)]
-    assert {a.status_code for a in answers} <= {200, 503}
-    assert answers[-1].status_code == 200
+    assert {a.status_code for a in answers} == {200}
