@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 SIGNED_OUT = 4401
 MOST_TOPICS = 64
 LONGEST_MESSAGE = 8_192
-PAUSE_S = 0.25
+PAUSE_S = 0.2
 """Between two messages to one page."""
 RECHECK_S = 60.0
 """How long an ended session, a lost role may still hear topics (never content)."""
