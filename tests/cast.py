@@ -19,6 +19,10 @@ from people.transitions import person as people
 PASSWORD = "a long password"
 
 
+ALL_AT_ONCE = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+"""For a client of many threads: httpcore closes what is idle beyond 20, also what another thread is about to use."""
+
+
 @pytest.fixture
 def support(db: None) -> Team:
     return Team.objects.create(name="support")
@@ -116,7 +120,10 @@ def knock(live: str) -> Iterator[Callable[[str, Run], Door]]:
 
     def knocking(key: str, run: Run) -> Door:
         http = httpx.Client(
-            base_url=f"{live}/api/v1", headers={"Authorization": f"Bearer {key}"}, timeout=70
+            limits=ALL_AT_ONCE,
+            base_url=f"{live}/api/v1",
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=70,
         )
         clients.append(http)
         return Door(http, run)

@@ -30,6 +30,7 @@ from dashboard.embedded.runtime import PROJECT
 from people.models import Person, Team
 from reviews.models import Hold
 from reviews.transitions import hold as holds
+from tests.cast import ALL_AT_ONCE
 
 RATE = {"resource": "openai", "rate": "2/1s", "burst": 3}
 PLACES = {"resource": "crm", "concurrency": 2, "lease": "30s"}
@@ -40,7 +41,10 @@ class Asker:
 
     def __init__(self, url: str, key: str) -> None:
         self.http = httpx.Client(
-            base_url=f"{url}/api/v1", headers={"authorization": f"Bearer {key}"}, timeout=40
+            limits=ALL_AT_ONCE,
+            base_url=f"{url}/api/v1",
+            headers={"authorization": f"Bearer {key}"},
+            timeout=40,
         )
 
     def ask(self, resource: str = "openai", **more: Any) -> httpx.Response:
