@@ -79,10 +79,8 @@ async def connection() -> AsyncIterator[HotConnection]:
 
     Those that died while nobody used them are replaced; the pool's own `check` would wait longer for each of them.
     """
-    of, until = (
-        pool(),
-        monotonic() + TIMEOUT_S,
-    )  # it may be closed, and another one opened, meanwhile
+    of = pool()  # this one may be closed, and another one opened, before it is given back
+    until = monotonic() + TIMEOUT_S
     its = await of.getconn()
     while has_hung_up(its.fileno()):
         await its.close()
