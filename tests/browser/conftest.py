@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,18 +9,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from bench.browser import chromium
 
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """The system's Chromium when there is one; else the one that Playwright installed."""
-    here = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _BROWSERS)), None)
-    arguments = ["--disable-dev-shm-usage", "--disable-gpu"]
-    if os.geteuid() == 0:
-        arguments.append("--no-sandbox")  # its sandbox refuses root; the pages are our own
-    chosen = {"executable_path": here} if here else {}
-    return {**browser_type_launch_args, **chosen, "args": arguments}
+    return {**browser_type_launch_args, **chromium()}
 
 
 @pytest.fixture
