@@ -108,7 +108,7 @@ class Action(models.Model):
     """What a loop is judged by: the subject, or a digest of the arguments where there is none."""
     step = models.CharField(max_length=200, blank=True)
     attempt = models.PositiveSmallIntegerField(default=1)
-    idempotency_key = models.CharField(max_length=200, blank=True)
+    idempotency_key = models.CharField(max_length=200, blank=True, default="", db_default="")
     arguments = models.JSONField(default=dict)
     approved_arguments = models.JSONField(null=True, blank=True)
     digest = models.BinaryField(max_length=32)
@@ -119,7 +119,7 @@ class Action(models.Model):
     """SHA-256 of the outcome as reported: the same report again is harmless, another is refused."""
     policy_version = models.CharField(max_length=24, default="0.0")
     """Which policies judged it: the numbers of the team's and of the agent's version, `"3.7"`."""
-    rule = models.CharField(max_length=80, blank=True)
+    rule = models.CharField(max_length=80, blank=True, default="", db_default="")
     """The policy rule that decided about it, by name."""
     requirement = models.JSONField(null=True, blank=True)
     """Whose approval it needs, as the rule had it then; see `rules.policy.Requirement`."""
@@ -127,7 +127,7 @@ class Action(models.Model):
     gated = models.BooleanField(default=True)
     code = models.CharField(max_length=40, blank=True)
     state_reason = models.TextField(blank=True)
-    reason = models.TextField(blank=True)
+    reason = models.TextField(blank=True, default="", db_default="")
     """Why, in the agent's words. Hostile until shown escaped."""
     on_behalf_of = models.CharField(max_length=200, blank=True)
     """The person for whom the agent acts, by name or e-mail; they cannot approve it."""
@@ -140,9 +140,11 @@ class Action(models.Model):
     )
     """The rejected request whose answer this one got at once."""
     amount = models.DecimalField(max_digits=24, decimal_places=6, null=True, blank=True)
-    currency = models.CharField(max_length=3, blank=True)
-    estimated_tokens = models.PositiveBigIntegerField(default=0)
-    estimated_cost_usd = models.DecimalField(max_digits=18, decimal_places=6, default=0)
+    currency = models.CharField(max_length=3, blank=True, default="", db_default="")
+    estimated_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
+    estimated_cost_usd = models.DecimalField(
+        max_digits=18, decimal_places=6, default=0, db_default=0
+    )
     input_tokens = models.PositiveBigIntegerField(default=0)
     output_tokens = models.PositiveBigIntegerField(default=0)
     cached_tokens = models.PositiveBigIntegerField(db_default=0)
@@ -165,15 +167,17 @@ class Action(models.Model):
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     """A person asked to stop it while it executes; agents that can, do."""
     resume = models.JSONField(null=True, blank=True)
-    claim_id = models.CharField(max_length=100, blank=True)
+    claim_id = models.CharField(max_length=100, blank=True, default="", db_default="")
     lease_until = models.DateTimeField(null=True, blank=True)
     probe_of = models.ForeignKey(
         Breaker, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
     probe_generation = models.PositiveIntegerField(null=True, blank=True)
-    decision = models.CharField(max_length=10, choices=Decision.choices, blank=True)
-    message = models.TextField(blank=True)
-    decided_by = models.CharField(max_length=200, blank=True)
+    decision = models.CharField(
+        max_length=10, choices=Decision.choices, blank=True, default="", db_default=""
+    )
+    message = models.TextField(blank=True, default="", db_default="")
+    decided_by = models.CharField(max_length=200, blank=True, default="", db_default="")
     created_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..rules.digest import NotCanonical, canonical
+from ..rules.digest import canonical
 from ..shapes import EXPONENT, NUL, is_too_deep
 
 LONGEST = 16 * 1024
@@ -18,7 +18,9 @@ NOT_PLAIN = re.compile(rb"[^\x00-\x7f]|\\u|\d[.eE]|\d{16}|-0")
 """Where sorted JSON may differ from RFC 8785: keys beyond ASCII, floats, large integers, minus zero."""
 
 encode = msgspec.json.Encoder().encode
+"""Of a text it is its RFC 8785 form."""
 encode_sorted = msgspec.json.Encoder(order="sorted").encode
+decode = msgspec.json.Decoder().decode
 
 
 class Unstorable(Exception):
@@ -58,7 +60,7 @@ def parsed(raw: bytes) -> Any:
     if EXPONENT.search(raw):
         return None
     try:
-        value = msgspec.json.decode(raw)
+        value = decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
     return None if is_too_deep(raw, value) else value
@@ -77,8 +79,8 @@ def digest_of(tool: str, subject: str, arguments_json: str, arguments: dict[str,
     try:
         plain = NOT_PLAIN.search(raw) is None
         form = encode_sorted(arguments) if plain else canonical(arguments)
-        rest = canonical(subject), canonical(tool)
-    except (NotCanonical, ValueError):
+        rest = encode(subject), encode(tool)
+    except ValueError:
         return digest_of_text(tool, subject, arguments_json)
     return sha256(b'{"arguments":%s,"subject":%s,"tool":%s}' % (form, *rest)).digest()
 

@@ -107,7 +107,7 @@ def count(held: Attributes, names: tuple[str, ...]) -> int | None:
     """The first of these attributes that is a whole number, within reason."""
     for name in names:
         found = held.get(name)
-        if isinstance(found, int | float) and 0 <= found <= MOST_TOKENS:
+        if isinstance(found, (int, float)) and 0 <= found <= MOST_TOKENS:
             return int(found)
     return None
 
@@ -124,7 +124,7 @@ def tokens(held: Attributes) -> tuple[int, int, int]:
 def cost(held: Attributes) -> Decimal | None:
     """US dollars as reported (OpenInference), else None."""
     found = held.get("llm.cost.total")
-    if not isinstance(found, int | float | str):
+    if not isinstance(found, (int, float, str)):
         return None
     try:
         reported = Decimal(str(found))

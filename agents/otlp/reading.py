@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
 from ..rules.digest import item_of
-from ..rules.done import Done
+from ..rules.done import Done, moment
 from . import dialects, json_form, protobuf
 from .content import Unstorable, as_json, digest_of, digest_of_text, encode
 from .spans import Span, Unfit
@@ -116,7 +116,7 @@ def tell(trace: Trace, span: Span, sort: dialects.Sort, now_ns: int) -> None:
             name=clean(span.name),
             failed=failed,
             error=clean(error_text(span), 20_000) if failed else "",
-            ended_at=at(span.end_ns, now_ns),
+            ended_at=moment(micros(span.end_ns, now_ns)),
         )
 
 
@@ -193,8 +193,8 @@ def begun(span: Span, now_ns: int, *, tool: str, kind: str) -> Done:
         digest=b"",
         failed=failed,
         error_json=error_json(span) if failed else None,
-        started_at=at(span.start_ns or span.end_ns, now_ns),
-        ended_at=at(span.end_ns or span.start_ns, now_ns),
+        started_us=micros(span.start_ns or span.end_ns, now_ns),
+        ended_us=micros(span.end_ns or span.start_ns, now_ns),
         duration_ms=min(max(span.end_ns - span.start_ns, 0) // 10**6, LONGEST_MS)
         if span.start_ns and span.end_ns
         else None,
@@ -240,10 +240,11 @@ def clean(text: str, most: int = 200) -> str:
     return text[:most].replace("\0", "")
 
 
-def at(ns: int, now_ns: int) -> datetime:
-    """A time within reason: a clock that was never set tells 1970, one that runs ahead is drawn back."""
-    ns = max(OLDEST_NS, min(ns or now_ns, now_ns + SKEW_NS))
-    return datetime.fromtimestamp(ns / 10**9, UTC)
+def micros(ns: int, now_ns: int) -> int:
+    """Microseconds since 1970 within reason: a clock that was never set tells 1970, one that runs ahead is drawn back."""
+    if not OLDEST_NS <= ns <= now_ns + SKEW_NS:
+        ns = max(OLDEST_NS, min(ns or now_ns, now_ns + SKEW_NS))
+    return ns // 1000
 
 
 def uuid_of(text: str) -> UUID | None:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970."""
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+def moment(us: int) -> datetime:
+    return EPOCH + timedelta(microseconds=us)
 
 
 class Done(msgspec.Struct, kw_only=True, gc=False):
@@ -17,8 +28,9 @@ class Done(msgspec.Struct, kw_only=True, gc=False):
     item: str
     digest: bytes
     failed: bool
-    started_at: datetime
-    ended_at: datetime
+    started_us: int
+    """Microseconds since 1970, as `ended_us`."""
+    ended_us: int
     subject: str = ""
     step: str = ""
     attempt: int = 1
@@ -48,6 +60,14 @@ class Done(msgspec.Struct, kw_only=True, gc=False):
     """Call ids under which the same action may have been proposed."""
     is_action: str = ""
     """The id of the proposed action that this reports on, as the agent says it."""
+
+    @property
+    def started_at(self) -> datetime:
+        return moment(self.started_us)
+
+    @property
+    def ended_at(self) -> datetime:
+        return moment(self.ended_us)
 
     @property
     def tokens(self) -> int:

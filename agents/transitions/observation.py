@@ -14,7 +14,7 @@ from audit.errors import Conflict, Invalid
 
 from ..models import Action, AgentState, Run, RunState
 from ..rules.digest import item_of
-from ..rules.done import Done
+from ..rules.done import Done, micros
 from ..shapes import digest_of
 from . import run as runs
 from . import together
@@ -112,8 +112,8 @@ def as_done(one: Observation, now: datetime) -> Done:
         else None,
         duration_ms=one.duration_ms,
         trace_url=one.trace_url,
-        started_at=max(OLDEST, min(started, now + SKEW)),
-        ended_at=now,
+        started_us=micros(max(OLDEST, min(started, now + SKEW))),
+        ended_us=micros(now),
     )
 
 

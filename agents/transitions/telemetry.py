@@ -166,8 +166,8 @@ def report(one: Traced, agent: Any, row: Any) -> Report:
     )
 
 
-def ended(one: Done) -> datetime:
-    return one.ended_at
+def ended(one: Done) -> int:
+    return one.ended_us
 
 
 def ask_known(trip: Trip, traces: Sequence[Traced]) -> Iterable[Any]:

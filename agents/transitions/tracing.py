@@ -22,7 +22,7 @@ from ..models import Agent, AgentState, Run, RunState
 from ..models.breaker import Condition
 from ..models.run import LIVE
 from ..otlp.reading import Root, Trace
-from ..rules.done import Done
+from ..rules.done import Done, moment
 from . import run as runs
 from . import schedule
 from .rows import ask, every
@@ -160,7 +160,7 @@ def begin(
 
 
 def begin_of(one: Traced, now: datetime) -> datetime:
-    return min([done.started_at for done in one.done], default=now)
+    return moment(min([done.started_us for done in one.done])) if one.done else now
 
 
 def run_of(one: Traced) -> UUID:

@@ -18,13 +18,15 @@ from .. import batches as sql
 from ..rules.breakers import Tripped, loops, malformed_of, opening, shadowed
 from ..rules.breakers.batch import BatchWatch, Shared, Sums, Tries
 from ..rules.breakers.gauges import ends_row, is_slow, is_unusual
-from ..rules.done import Done
+from ..rules.done import Done, moment
 from ..rules.facts import BreakerFacts, Event
 from ..statements import Counted
 from ..weighing import breakers_decoder, counted_for, first_of
 from .trip import Rows, Trip
 
 NOTHING = Decimal(0)
+
+decode = msgspec.json.Decoder().decode
 
 
 @dataclass
@@ -106,7 +108,7 @@ def judged_as_a_whole(seen: Watched, watching: BatchWatch, uses: Counter[str] | 
     steps = [one for one in done if one.is_step] if circles else []
     for one in steps:
         one.fingerprint = fingerprint_of(one, error_of(one))
-    if not watching.is_within(min(one.ended_at for one in done)):
+    if not watching.is_within(moment(min([one.ended_us for one in done]))):
         return False
     items = Counter([(one.item, one.tool) for one in done])
     tools = Counter([one.tool for one in done])
@@ -201,7 +203,6 @@ def event_of(done: Done, *, circles: bool, uses: Counter[str] | None) -> Event:
 
 
 def fingerprint_of(done: Done, error: dict[str, Any]) -> bytes:
-    decode = msgspec.json.decode
     return loops.fingerprint(
         tool=done.tool,
         subject=done.subject,
@@ -216,7 +217,7 @@ def fingerprint_of(done: Done, error: dict[str, Any]) -> bytes:
 
 def error_of(done: Done) -> dict[str, Any]:
     """`{type, message}`, empty when it succeeded."""
-    return msgspec.json.decode(done.error_json) if done.error_json else {}
+    return decode(done.error_json) if done.error_json else {}
 
 
 @dataclass

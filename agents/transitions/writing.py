@@ -150,7 +150,7 @@ def by_slot(seen: Watched) -> dict[int, list[Any]]:
     """`[actions, finished, failures, slow, unusual, tokens, cost]` by narrow slot."""
     slots: defaultdict[int, list[Any]] = defaultdict(lambda: [0, 0, 0, 0, 0, 0, Decimal(0)])
     for at, done in enumerate(seen.report.done):
-        sums = slots[int(done.ended_at.timestamp()) // WIDTHS[0]]
+        sums = slots[done.ended_us // (WIDTHS[0] * 10**6)]
         sums[0] += 1
         sums[1] += 1
         sums[2] += done.failed

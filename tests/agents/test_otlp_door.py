@@ -6,7 +6,7 @@ import gzip
 import json
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -413,6 +413,72 @@ def test_buckets_know_when_things_happened(http: httpx.Client, scout: Agent) -> 
     assert [(b.actions, b.finished, b.tokens) for b in slots] == [(1, 1, 860), (1, 1, 860)]
     first = Action.objects.order_by("created_at")[0]
     assert timezone.now() - first.created_at > timedelta(minutes=59)
+
+
+STRANGE = [
+    '"',
+    "\a",
+    "\a\a,\a",
+    "\\",
+    "\\N",
+    "\\.",
+    "\n\\.\n",
+    "a\tb",
+    "\r\n",
+    ",",
+    "'",
+    "{,}",
+    "\x01",
+    "\u202e",
+    "🦊",
+    " ",
+]
+
+
+@pytest.mark.parametrize("at_once", [1, 4 * len(STRANGE)], ids=["one by one", "many"])
+def test_every_text_is_stored_as_it_came(http: httpx.Client, at_once: int) -> None:
+    """A few are inserted, many are copied."""
+    texts = STRANGE * 4
+    spans = [
+        recent(
+            GENAI_TOOL
+            | {
+                "gen_ai.tool.name": f"tool {text}",
+                "watchfloor.subject": text,
+                "gen_ai.tool.call.arguments": text,
+                "gen_ai.tool.call.result": json.dumps({"said": text}, ensure_ascii=False),
+            },
+            n=n,
+            failed=text,
+        )
+        for n, text in enumerate(texts, start=1)
+    ]
+
+    for first in range(0, len(spans), at_once):
+        answer = send(http, *spans[first : first + at_once])
+        assert answer.content == b""
+
+    assert Entry.objects.filter(kind="actions.observed").count() == len(spans) // at_once
+    stored = {action.call_id.split(".")[1]: action for action in Action.objects.all()}
+    for n, text in enumerate(texts, start=1):
+        one = stored[f"{n:016x}"]
+        assert (one.tool, one.subject) == (f"tool {text}", text)
+        assert (one.arguments["input"], one.result) == (text, {"said": text})
+        assert one.error is not None
+        assert one.error["message"] == text
+        assert (one.reason, one.decided_by, one.estimated_tokens) == ("", "", 0)
+
+
+def test_times_are_kept_to_the_microsecond(http: httpx.Client) -> None:
+    start = now_ns(60) // 10**9 * 10**9 + 1_234_567
+
+    send(http, *(span(asking(n), n=n, start=start, took_ms=1) for n in range(1, 20)))
+
+    for action in Action.objects.all():
+        began = (action.created_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        assert began == start // 1000
+        assert action.claimed_at == action.created_at
+        assert action.settled_at == action.created_at + timedelta(milliseconds=1)
 
 
 @in_both

@@ -135,6 +135,7 @@ MOST_NODES = 2_000
 LONGEST_TEXT = 20_000
 """What is larger is taken as it is, by its digest: no step may keep others waiting."""
 LAST_MESSAGES = 3
+HOLDERS = (dict, list, tuple)
 
 
 def asked(value: Any) -> Any:
@@ -197,7 +198,7 @@ class _Reader:
     def read(self, value: Any, depth: int = 0) -> Any:
         if isinstance(value, str):
             return self.text(value)
-        if not isinstance(value, dict | list | tuple):
+        if not isinstance(value, HOLDERS):
             return value
         self.left -= len(value)
         if depth > DEEPEST or self.left < 0:
@@ -208,7 +209,7 @@ class _Reader:
                 str(key): self.read(one, depth + 1)
                 for key, one in value.items()
                 if key not in METERS
-                and (isinstance(one, dict | list) or not self.is_left_out(str(key)))
+                and (isinstance(one, HOLDERS) or not self.is_left_out(str(key)))
             }
         return [self.read(one, depth + 1) for one in told_apart(value)]
 
