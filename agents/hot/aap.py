@@ -16,7 +16,7 @@ from audit.errors import Invalid, NotFound, Refused
 from ..aap.errors import Problem, envelope
 from ..aap.wire import COLUMNS, request_json
 from ..transitions import aap as verbs
-from .actions import agent_of, mark_delivered
+from .actions import KEYS, agent_of, mark_delivered, still_known
 from .http import JSON, NO_STORE, Gone, Receive, Scope, Send, key_hash, query, read_body
 from .pool import in_django, one
 from .refusing import told_of
@@ -32,7 +32,7 @@ LONGEST_WAIT_S = 30.0
 READ = f"""
 select {", ".join(f"r.{name}" for name in COLUMNS)}, r.action_id,
        r.status = 'pending' and r.deadline_at <= clock_timestamp() as overdue,
-       r.status <> 'pending' and x.decided_at is not null and x.delivered_at is null as undelivered
+       r.status <> 'pending' and x.decided_at is not null and x.delivered_at is null as undelivered, {KEYS}
   from agents_aaprequest r left join agents_action x on x.id = r.action_id
  where r.id = %(request)s and r.agent_id = %(agent)s
 """
@@ -82,11 +82,13 @@ async def look(scope: Scope, receive: Receive) -> bytes:
         if await one(PROVISIONS, {"key": key}) is not None:
             raise Problem("forbidden", "A provisioner token reads no requests.")
         raise Problem("unauthorized", "This credential is not known, or it was revoked.")
-    return await unless_gone(receive, wait_for_request(agent.id, UUID(found["request"]), seconds))
+    return await unless_gone(
+        receive, wait_for_request(agent.id, key, UUID(found["request"]), seconds)
+    )
 
 
-async def wait_for_request(agent: UUID, request: UUID, wait: float) -> bytes:
-    """The request once it is decided, or as it stands when the wait or its deadline is over."""
+async def wait_for_request(agent: UUID, key: bytes, request: UUID, wait: float) -> bytes:
+    """The request once it is decided, or as it stands when the wait or its deadline is over. Raises Unauthorized."""
     row = await read(agent, request)
     if row.status == "pending" and not row.overdue and wait:
         left = (row.deadline_at - datetime.now(UTC)).total_seconds()
@@ -99,6 +101,7 @@ async def wait_for_request(agent: UUID, request: UUID, wait: float) -> bytes:
     if row.overdue:
         await in_django(verbs.expire, request)
         row = await read(agent, request)
+    still_known(key, row)
     if row.undelivered:
         later(mark_delivered(row.action_id))
     return request_json(row)

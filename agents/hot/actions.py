@@ -21,6 +21,7 @@ from ..transitions import action as verbs
 from ..transitions.halting import Halt, Halted, plain_halt
 from ..weighing import (
     NO_ROOM,
+    NO_SUCH_KEY,
     USED_UP,
     Settlement,
     Unauthorized,
@@ -172,6 +173,14 @@ async def text(answer: Answer) -> str:
     return str(row[0])
 
 
+async def known(key: bytes) -> Any:
+    """`(id,)` of the key's agent. Raises Unauthorized."""
+    agent = await agent_of(key)
+    if agent is None:
+        raise Unauthorized(NO_SUCH_KEY)
+    return agent
+
+
 async def agent_of(key: bytes) -> Any:
     """`(id,)` of the key's agent, or None."""
     return await one(
@@ -180,15 +189,19 @@ async def agent_of(key: bytes) -> Any:
     )
 
 
-READ = """
+KEYS = """(select string_agg(encode(k.hash, 'hex'), ' ') from agents_agentkey k
+          where k.agent_id = %(agent)s and k.revoked_at is null) as keys"""
+"""Which of the agent's keys work. Who waited may have lost theirs meanwhile: see `still_known`."""
+
+READ = f"""
 select x.state, agents_action_json(x)::text as json, x.run_id,
-       x.delivered_at is not null or x.decided_at is null as delivered
+       x.delivered_at is not null or x.decided_at is null as delivered, {KEYS}
   from agents_action x where x.id = %(action)s and x.agent_id = %(agent)s
 """
 
 
 async def read_action(agent: UUID, action: UUID) -> Any:
-    """`(state, json, run_id, delivered)`. Raises NotFound."""
+    """`(state, json, run_id, delivered, keys)`. Raises NotFound."""
     row = await one(READ, {"action": action, "agent": agent})
     if row is None:
         raise NotFound("This agent has no such action.")
@@ -196,9 +209,9 @@ async def read_action(agent: UUID, action: UUID) -> Any:
 
 
 async def read_control(agent: UUID, run: UUID) -> Any:
-    """`(version, json)`. Raises NotFound."""
+    """`(version, json, keys)`. Raises NotFound."""
     row = await one(
-        """select c ->> 'version' as version, c::text as json
+        f"""select c ->> 'version' as version, c::text as json, {KEYS}
              from (select agents_control_json(r.id) as c from agents_run r
                     where r.id = %(run)s and r.agent_id = %(agent)s) control""",
         {"run": run, "agent": agent},
@@ -206,6 +219,12 @@ async def read_control(agent: UUID, run: UUID) -> Any:
     if row is None:
         raise NotFound("This agent has no such run.")
     return row
+
+
+def still_known(key: bytes, row: Any) -> None:
+    """Raises Unauthorized where `row` says that this key was revoked."""
+    if key.hex() not in (row.keys or ""):
+        raise Unauthorized(NO_SUCH_KEY)
 
 
 async def undelivered(run: UUID) -> list[Any]:

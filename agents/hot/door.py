@@ -13,7 +13,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from audit import source
-from audit.errors import Refused
+from audit.errors import Invalid, Refused
 
 from ..shapes import Malformed, Proposed, claim_decoder, decoded, propose_decoder, settle_decoder
 from . import actions, permits, wait
@@ -112,6 +112,22 @@ async def route(scope: Scope, receive: Receive, send: Send) -> None:
         raise Problem("method_not_allowed", f"Use {METHODS[door]}.")
     key = key_hash(scope)
     body = await read_body(receive)
+    try:
+        await enter(door, found, scope, receive, send, key, body)
+    except (Malformed, Invalid):
+        await actions.known(key)  # a stranger is told that first
+        raise
+
+
+async def enter(
+    door: str,
+    found: re.Match[str],
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    key: bytes,
+    body: bytes,
+) -> None:
     if door == "actions":
         await propose(send, key, UUID(found["run"]), body)
     elif door == "heartbeat":
@@ -163,16 +179,16 @@ async def look(
     door: str, scope: Scope, receive: Receive, send: Send, key: bytes, subject: UUID
 ) -> None:
     """Read, wait or stream: nothing is locked."""
-    agent = await actions.agent_of(key)
-    if agent is None:
-        raise Problem("unauthorized", "This key is not known, or it was revoked.")
+    agent = await actions.known(key)
     if door == "stream":
         await wait.stream(receive, send, key, agent.id, subject)
         return
     params = query(scope)
     seconds = wait_of(params)
     if door == "control":
-        work = wait.wait_for_control(agent.id, subject, wait=seconds, seen=params.get("seen", ""))
+        work = wait.wait_for_control(
+            agent.id, key, subject, wait=seconds, seen=params.get("seen", "")
+        )
     else:
-        work = wait.wait_for_action(agent.id, subject, seconds)
+        work = wait.wait_for_action(agent.id, key, subject, seconds)
     await answer(send, 200, await wait.unless_gone(receive, work))

@@ -10,7 +10,14 @@ from uuid import UUID
 
 from audit.bell import hub
 
-from .actions import agent_of, mark_delivered, read_action, read_control, undelivered
+from .actions import (
+    agent_of,
+    mark_delivered,
+    read_action,
+    read_control,
+    still_known,
+    undelivered,
+)
 from .http import Gone, Receive, Send
 
 LOOK_AGAIN_S = 10.0
@@ -105,8 +112,8 @@ async def until(
             await waiter.sleep(left)
 
 
-async def wait_for_action(agent: UUID, action: UUID, wait: float) -> bytes:
-    """The action once it is no longer held; the decision then counts as delivered."""
+async def wait_for_action(agent: UUID, key: bytes, action: UUID, wait: float) -> bytes:
+    """The action once it is no longer held; the decision then counts as delivered. Raises Unauthorized."""
     row = await until(
         lambda: read_action(agent, action),
         lambda row: row.state != "held",
@@ -114,19 +121,21 @@ async def wait_for_action(agent: UUID, action: UUID, wait: float) -> bytes:
         topics=(f"action.{action}",),
         of=action,
     )
+    still_known(key, row)
     if not row.delivered:
         later(mark_delivered(action))
     return bytes(row.json, "utf-8")
 
 
-async def wait_for_control(agent: UUID, run: UUID, *, wait: float, seen: str) -> bytes:
-    """What the run must obey, once it differs from what the agent has seen."""
+async def wait_for_control(agent: UUID, key: bytes, run: UUID, *, wait: float, seen: str) -> bytes:
+    """What the run must obey, once it differs from what the agent has seen. Raises Unauthorized."""
     row = await until(
         lambda: read_control(agent, run),
         lambda row: row.version != seen,
         wait=wait if seen else 0,
         topics=(f"control.{run}", f"control.{agent}"),
     )
+    still_known(key, row)
     return bytes(row.json, "utf-8")
 
 

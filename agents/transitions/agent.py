@@ -115,13 +115,13 @@ def register_version(
     metadata: dict[str, Any],
     schemas: dict[str, dict[str, Any]] | None = None,
 ) -> tuple[AgentVersion, bool]:
-    """What was deployed, once per label. What it declares is shown; it widens no permission.
+    """What was deployed, once per label. What it declares is shown; it widens no permission. Raises Conflict.
 
     `schemas` are JSON Schemas of the tools' arguments; people's forms are made from the newest.
     """
     for tool, schema in (schemas or {}).items():
         describe(agent, tool, schema)
-    version, made = AgentVersion.objects.get_or_create(
+    version, made = AgentVersion.objects.select_for_update().get_or_create(
         agent=agent,
         label=label,
         defaults={
@@ -131,6 +131,16 @@ def register_version(
             "metadata": metadata,
         },
     )
+    said = {name: value for name, value in (("tools", tools), ("model", model)) if value}
+    told = {name: getattr(version, name) for name in said}
+    if told != said:
+        if any(told.values()):
+            raise Conflict(
+                f"The label {label} was registered with other tools or another model. Choose another label."
+            )
+        # Until now it had only been named.
+        AgentVersion.objects.filter(pk=version.pk).update(**said)
+        made = True
     if made:
         facts = {"label": label, "model": model, "deployed_by": deployed_by, "tools": tools}
         record(

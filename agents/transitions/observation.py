@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from audit.errors import Conflict, Invalid
 
-from ..models import Action, AgentState, Run, RunState
+from ..models import Action, ActionState, AgentState, Run, RunState
 from ..rules.digest import item_of
 from ..rules.done import Done, micros
 from ..shapes import digest_of
@@ -63,19 +63,23 @@ def add(run: Run, reported: Sequence[Any]) -> int:
     if not run.is_live:
         raise Conflict(f"This run is {run.state}.", code="run_finished")
     now = timezone.now()
-    known = dict(
-        Action.objects.filter(run=run, call_id__in=[o.id for o in reported]).values_list(
-            "call_id", "digest"
-        )
-    )
+    known = {
+        call: (bytes(digest), state)
+        for call, digest, state in Action.objects.filter(
+            run=run, call_id__in=[o.id for o in reported]
+        ).values_list("call_id", "digest", "state")
+    }
     new: dict[str, Done] = {}
     for one in reported:
         done = as_done(one, now)
-        first = known.get(one.id) or (new[one.id].digest if one.id in new else None)
-        if first is None:
-            new[one.id] = done
-        elif bytes(first) != done.digest:
+        digest, state = known.get(one.id, (done.digest, ""))
+        if digest != done.digest:
             raise Conflict(f"The id {one.id} was used for another action.")
+        if state in (ActionState.SUCCEEDED, ActionState.FAILED) and state != one.outcome:
+            raise Conflict(f"The id {one.id} was reported as {state}.")
+        if not state:
+            new[one.id] = done
+            known[one.id] = digest, one.outcome
     if not new:
         return 0
     with Trip() as trip:

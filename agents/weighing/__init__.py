@@ -6,6 +6,7 @@ No I/O here. The hot door and the ordinary verbs read the same rows, call these,
 from .claims import LAPSED, NO_ROOM, USED_UP, weigh_claim
 from .facts import (
     BUCKETED,
+    NO_SUCH_KEY,
     Unauthorized,
     breakers_decoder,
     checked_action,
@@ -21,6 +22,7 @@ __all__ = [
     "BUCKETED",
     "LAPSED",
     "NO_ROOM",
+    "NO_SUCH_KEY",
     "REPLAYED",
     "USED_UP",
     "Seen",

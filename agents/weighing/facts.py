@@ -23,6 +23,9 @@ budgets_decoder = msgspec.json.Decoder(list[BudgetFacts])
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
+NO_SUCH_KEY = "This key is not known, or it was revoked."
+
+
 class Unauthorized(Refused):
     """No such key, or it was revoked."""
 
@@ -37,7 +40,7 @@ class Row(Protocol):
 
 def checked_run(row: Row | None) -> Row:
     if row is None:
-        raise Unauthorized("This key is not known, or it was revoked.")
+        raise Unauthorized(NO_SUCH_KEY)
     if row.run_state is None:
         raise NotFound("This agent has no such run.")
     return row
@@ -134,7 +137,7 @@ def first_of(condition: str, breakers: list[BreakerFacts]) -> BreakerFacts | Non
 
 def checked_action(row: Row | None) -> Row:
     if row is None:
-        raise Unauthorized("This key is not known, or it was revoked.")
+        raise Unauthorized(NO_SUCH_KEY)
     if row.state is None:
         raise NotFound("This agent has no such action.")
     return row

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.models import Action, Run, Trip
+from agents.models import Action, AgentVersion, Run, Trip
 from people.models import Person
 from reviews.models import Hold
 from reviews.transitions import hold as holds
@@ -152,6 +152,45 @@ def test_versions_are_registered_once(door: Door) -> None:
 
     assert (first.status_code, again.status_code) == (201, 200)
     assert door.http.get("/agent").json()["versions"][0]["label"] == "2.0"
+
+
+def test_a_label_stands_for_what_was_deployed(door: Door) -> None:
+    door.http.post("/versions", json={"label": "2.0", "tools": ["search"], "model": "a"})
+
+    other = door.http.post("/versions", json={"label": "2.0", "tools": ["search"], "model": "b"})
+
+    assert (other.status_code, other.json()["code"]) == (409, "conflict")
+    assert AgentVersion.objects.get(label="2.0").model == "a"
+
+
+def test_a_label_that_only_a_run_named_can_be_described(door: Door) -> None:
+    door.http.post("/runs", json={"name": "r", "version": "2.0"})
+
+    told = door.http.post("/versions", json={"label": "2.0", "tools": ["search"]})
+
+    assert told.status_code == 201
+    assert AgentVersion.objects.get(label="2.0").tools == ["search"]
+
+
+def test_another_model_or_other_tokens_are_another_report(door: Door) -> None:
+    told = door.propose("1", claim_id="c").json()["action"]["id"]
+    door.settle(told, claim_id="c", model="a", input_tokens=9)
+
+    again = door.settle(told, claim_id="c", model="a", input_tokens=9)
+    other = door.settle(told, claim_id="c", model="b", input_tokens=9)
+    cached = door.settle(told, claim_id="c", model="a", input_tokens=9, cached_tokens=3)
+
+    assert [again.status_code, other.status_code, cached.status_code] == [200, 409, 409]
+
+
+def test_an_observation_that_ended_otherwise_is_another(door: Door) -> None:
+    url = f"/runs/{door.run.pk}/observations"
+    seen = {"id": "1", "tool": "search", "outcome": "succeeded"}
+    door.http.post(url, json={"observations": [seen]})
+
+    other = door.http.post(url, json={"observations": [seen | {"outcome": "failed"}]})
+
+    assert (other.status_code, other.json()["code"]) == (409, "conflict")
 
 
 @pytest.mark.parametrize(

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from django.test import Client
 from django.utils import timezone
 
+from agents.hot import wait
 from agents.models import Action, AgentKey, Run
 from agents.transitions import action as actions
 from agents.transitions import agent as agents
+from audit.bell import hub
 from people.models import Person
 from reviews.models import Hold, Queue
+from reviews.transitions import hold as holds
 from reviews.transitions import opening
+from tests.agents.conftest import until
 from tests.cast import Door
 
 DEEP = 900
@@ -192,6 +197,36 @@ def test_a_stream_ends_when_its_key_is_revoked(door: Door, ada: Person) -> None:
         rest = list(lines)
 
     assert not any(line.startswith("event: action") for line in rest)
+
+
+def test_who_loses_its_key_while_it_waits_is_told_nothing(door: Door, ada: Person) -> None:
+    action = door.propose("1", tool="refund.issue", arguments={"amount": 80}).json()["action"]["id"]
+    seen = door.control()["version"]
+    asked = (f"/actions/{action}?wait=30", f"/runs/{door.run.pk}/control?wait=30&seen={seen}")
+
+    with ThreadPoolExecutor() as pool:
+        waits = [pool.submit(door.http.get, path) for path in asked]
+        until(lambda: UUID(action) in wait._of and f"control.{door.run.pk}" in hub._listeners)
+        agents.revoke_key(AgentKey.objects.get(agent=door.run.agent), by=ada)
+        holds.approve(Hold.objects.get(pk=action), by=ada)
+        agents.stop(door.run.agent, by=ada, reason="odd")
+        answers = [one.result() for one in waits]
+
+    assert [answer.status_code for answer in answers] == [401, 401]
+    assert Action.objects.get(pk=action).delivered_at is None
+
+
+@pytest.mark.parametrize("door_of", ["actions", "claim", "settle", "permits"])
+def test_a_stranger_is_told_so_before_anything_else(
+    knock: Callable[[str, Run], Door], run: Run, door_of: str
+) -> None:
+    path = {"actions": f"/runs/{run.pk}/actions", "permits": "/permits"}.get(
+        door_of, f"/actions/{uuid4()}/{door_of}"
+    )
+    stranger = knock("wf_stranger", run).http
+
+    assert stranger.post(path, content=b'{"zz": 1}').status_code == 401
+    assert stranger.post(path, content=b"{").status_code == 401
 
 
 def test_a_stranger_key_waits_for_nothing(knock: Callable[[str, Run], Door], run: Run) -> None:
