@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import wraps
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DataError, InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import URLPattern, URLResolver
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.parser import Parser
@@ -65,7 +70,13 @@ class AgentsAPI(NinjaAPI):
     """Tells every refusal as problem details (RFC 9457)."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(parser=StrictParser(), auth=AgentKeyAuth(), docs_url=None, **settings)
+        super().__init__(
+            parser=StrictParser(),
+            auth=AgentKeyAuth(),
+            docs_url=None,
+            docs_decorator=require_safe,
+            **settings,
+        )
         self.add_exception_handler(Refused, self.on_refused)
         self.add_exception_handler(ValidationError, self.on_invalid)
         self.add_exception_handler(AuthenticationError, self.on_stranger)
@@ -77,6 +88,14 @@ class AgentsAPI(NinjaAPI):
         self.add_exception_handler(OperationalError, self.on_outage)
         self.add_exception_handler(InterfaceError, self.on_outage)
         self.add_exception_handler(Exception, self.on_failure)
+
+    @property
+    def urls(self) -> tuple[list[URLPattern | URLResolver], str, str]:
+        patterns, app, namespace = super().urls
+        for pattern in patterns:
+            if pattern.callback:
+                pattern.callback = in_problems(pattern.callback)
+        return patterns, app, namespace
 
     def on_refused(self, request: HttpRequest, error: Any) -> HttpResponse:
         return problem(error.code, error.detail, **error.extra)
@@ -122,6 +141,26 @@ class AgentsAPI(NinjaAPI):
 
     def on_too_large(self, request: HttpRequest, error: Any) -> HttpResponse:
         return problem("too_large", "A request may have 1 MiB.")
+
+
+def in_problems(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """What Ninja refuses before any endpoint is asked (a wrong method, its bare root), told as everything else."""
+
+    @csrf_exempt  # whoever calls here has no cookie
+    @wraps(view)
+    def told(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            answer = view(request, *args, **kwargs)
+        except Http404:
+            return problem("not_found", "There is no such address.")
+        if not isinstance(answer, HttpResponseNotAllowed):
+            return answer
+        allowed = sorted(answer["Allow"].split(", "))
+        refusal = problem("method_not_allowed", f"Use {' or '.join(allowed)}.")
+        refusal["Allow"] = ", ".join(allowed)
+        return refusal
+
+    return told
 
 
 def problem(code: str, detail: str, **extra: object) -> HttpResponse:

@@ -21,7 +21,7 @@ from ..transitions import observation as observations
 from ..transitions import policy as policies
 from ..transitions import run as runs
 from ..transitions.rows import first
-from . import shapes
+from . import answers, shapes
 from .door import agent_of, limited
 
 router = Router()
@@ -150,7 +150,7 @@ def kept(name: str) -> str:
     return name
 
 
-@router.post("/actions/{uuid:action_id}/cancel")
+@router.post("/actions/{uuid:action_id}/cancel", response=answers.Action)
 def cancel(request: HttpRequest, action_id: UUID, body: shapes.CancelAction) -> HttpResponse:
     """Withdraw a held action, or one that was not begun."""
     action = get_object_or_404(Action, pk=action_id, agent=agent_of(request))

@@ -12,7 +12,8 @@ from pydantic import Field, StringConstraints
 
 from .door import Shape
 
-type Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+type Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+"""Not `Name`: the document lists the operators' shapes beside these, and theirs is a shorter one."""
 type Label = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 type Link = Annotated[str, StringConstraints(max_length=1000, pattern=r"^(https?://\S+)?$")]
 type Tokens = Annotated[int, Field(ge=0, le=10**12, strict=True)]
@@ -20,7 +21,7 @@ type Money = Annotated[Decimal, Field(ge=0, lt=10**11, allow_inf_nan=False)]
 
 
 class StartRun(Shape):
-    name: Name
+    name: Id
     key: Annotated[str, StringConstraints(max_length=200)] = ""
     version: Annotated[str, StringConstraints(max_length=80)] = ""
     on_behalf_of: Annotated[str, StringConstraints(max_length=200)] = ""
@@ -45,11 +46,11 @@ class SaveCheckpoint(Shape):
 
 class RegisterVersion(Shape):
     label: Label
-    tools: Annotated[list[Name], Field(max_length=1000)] = []
+    tools: Annotated[list[Id], Field(max_length=1000)] = []
     model: Annotated[str, StringConstraints(max_length=120)] = ""
     deployed_by: Annotated[str, StringConstraints(max_length=120)] = ""
     metadata: dict[str, Any] = {}
-    schemas: Annotated[dict[Name, dict[str, Any]], Field(max_length=200)] = {}
+    schemas: Annotated[dict[Id, dict[str, Any]], Field(max_length=200)] = {}
 
 
 class CancelAction(Shape):
@@ -64,8 +65,8 @@ class Failure(Shape):
 class Observation(Shape):
     """One thing that was done without asking; `id` is its call id and dedupes."""
 
-    id: Name
-    tool: Name
+    id: Id
+    tool: Id
     kind: Literal["tool", "model", "write"] = "tool"
     arguments: dict[str, Any] = {}
     subject: Annotated[str, StringConstraints(max_length=500)] = ""
@@ -103,6 +104,8 @@ class ControlOut(Schema):
     version: str
     hold_id: UUID | None
     directives: list[DirectiveOut]
+    cancel: list[UUID]
+    """Actions being executed that a person wants stopped."""
 
 
 class RunOut(Schema):

@@ -80,6 +80,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 async def answered(
     scope: Scope, receive: Receive, sending: Send, begun: Callable[[], bool], send: Send
 ) -> None:
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     try:
         await route(scope, receive, sending)
         return
@@ -89,6 +90,7 @@ async def answered(
         code, detail = "malformed_json", f"The body is not JSON: {error}"
     except Refused as refusal:
         code, detail = refusal.code, refusal.detail
+        headers = refusal.headers if isinstance(refusal, Problem) else ()
     except psycopg.errors.DataError as error:
         code, detail = "invalid", str(error).split("\n")[0]
     except (psycopg.OperationalError, PoolTimeout) as error:
@@ -100,7 +102,7 @@ async def answered(
     if begun():  # a stream: its end tells the agent to come again
         await send({"type": "http.response.body", "body": b""})
     else:
-        await answer_problem(send, code, detail)
+        await answer_problem(send, code, detail, *headers)
     await told_of(scope, code, detail)
 
 
@@ -109,7 +111,8 @@ async def route(scope: Scope, receive: Receive, send: Send) -> None:
     assert found is not None
     door = door_of(found)
     if scope["method"] != METHODS[door]:
-        raise Problem("method_not_allowed", f"Use {METHODS[door]}.")
+        method = METHODS[door]
+        raise Problem("method_not_allowed", f"Use {method}.", (b"allow", method.encode()))
     key = key_hash(scope)
     body = await read_body(receive)
     try:

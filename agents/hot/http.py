@@ -57,10 +57,11 @@ class Gone(Exception):
 
 
 class Problem(Refused):
-    """A refusal with its code."""
+    """A refusal with its code, and headers that go with it."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, *headers: tuple[bytes, bytes]) -> None:
         super().__init__(detail, code=code)
+        self.headers = headers
 
 
 async def read_body(receive: Receive, largest: int = LARGEST_BODY) -> bytes:
@@ -132,7 +133,7 @@ async def answer(
     await send({"type": "http.response.body", "body": body})
 
 
-async def answer_problem(send: Send, code: str, detail: str) -> None:
+async def answer_problem(send: Send, code: str, detail: str, *headers: tuple[bytes, bytes]) -> None:
     """RFC 9457 problem details."""
     status = STATUS.get(code, 409)
     body = msgspec.json.encode(
@@ -144,9 +145,8 @@ async def answer_problem(send: Send, code: str, detail: str) -> None:
             "code": code,
         }
     )
-    headers = []
     if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
+        headers = (*headers, (b"www-authenticate", b"Bearer"))
     if status == 503:
-        headers.append((b"retry-after", b"1"))
+        headers = (*headers, (b"retry-after", b"1"))
     await answer(send, status, body, *headers, kind=PROBLEM)

@@ -299,6 +299,12 @@ def test_strangers_find_nothing(door: Door, knock: Callable[[str, Run], Door], e
     assert knock("wf_wrong", door.run).propose("3").status_code == 401
 
 
+def test_a_wrong_method_is_told_the_right_one(door: Door) -> None:
+    told = door.http.put(f"/runs/{door.run.pk}/actions", json={})
+
+    assert (told.status_code, told.headers["allow"]) == (405, "POST")
+
+
 def test_a_revoked_key_is_refused(door: Door, scout: Agent, ada: Person) -> None:
     agents.revoke_key(scout.keys.get(), by=ada)
 
