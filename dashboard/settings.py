@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
+from psycopg import ProgrammingError
 
 from dashboard import addresses, logs, owning
 from dashboard.embedded.runtime import data_folder, lay, private_file, running_floor
@@ -17,6 +20,9 @@ from dashboard.pool import check_is_open
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = data_folder()
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_floor = running_floor(DATA)
+"""Where this machine's floor is, and its embedded servers: a command in another terminal finds them, too."""
 
 
 def _flag(name: str) -> bool:
@@ -25,6 +31,53 @@ def _flag(name: str) -> bool:
 
 def _words(name: str, default: str) -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def _number(name: str, default: float) -> float:
+    try:
+        number = float(os.environ.get(name) or default)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 1_000_000:  # which NaN is not, either
+        raise ImproperlyConfigured(f"{name} must be a number, 0 or more.")
+    return number
+
+
+def _whole(name: str, default: int) -> int:
+    number = _number(name, default)
+    if not number.is_integer():
+        raise ImproperlyConfigured(f"{name} must be a whole number.")
+    return int(number)
+
+
+def _level(name: str, default: str) -> str:
+    level = (os.environ.get(name) or default).upper()
+    if level not in _LEVELS:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(_LEVELS)}.")
+    return level
+
+
+def _address_of(name: str, default: str, *, like: str, schemes: set[str]) -> str:
+    """Never shown when it is wrong: it may hold a password."""
+    address = os.environ.get(name) or default
+    try:
+        parts = urlsplit(address)
+        parts.port  # noqa: B018  read, to see whether it is one
+        is_whole = parts.scheme in schemes and (parts.hostname or parts.scheme == "unix")
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ImproperlyConfigured(f"{name} must look like {like}.")
+    return address
+
+
+def _read[T](name: str, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except (ValueError, ProgrammingError) as error:
+        plain = isinstance(error, ValueError) and name in str(error)
+        sentence = str(error) if plain else f"{name} is not an address that can be read."
+        raise ImproperlyConfigured(sentence) from None
 
 
 def _secret_key() -> str:
@@ -44,17 +97,24 @@ DEBUG = _flag("WATCHFLOOR_DEBUG")
 SECRET_KEY = _secret_key()
 SECRET_KEY_FALLBACKS = _words("WATCHFLOOR_SECRET_KEY_FALLBACKS", "")
 """Former ones: what they signed and sealed is still read."""
-WATCHFLOOR_URL = os.environ.get("WATCHFLOOR_URL", "http://127.0.0.1:8000").rstrip("/")
+WATCHFLOOR_URL = _address_of(
+    "WATCHFLOOR_URL",
+    _floor.get("WATCHFLOOR_URL", "http://127.0.0.1:8000"),
+    like="https://watch.example.org",
+    schemes={"http", "https"},
+).rstrip("/")
 """Where people and agents find us; links in notices start with it."""
 WATCHFLOOR_PRIVATE_TARGETS = _words("WATCHFLOOR_PRIVATE_TARGETS", "")
 """Networks and host names that are not public and webhooks may go to, nevertheless, also over plain http."""
-WATCHFLOOR_MAIL = addresses.mail(os.environ.get("WATCHFLOOR_MAIL_URL", ""))
+WATCHFLOOR_MAIL = _read(
+    "WATCHFLOOR_MAIL_URL", lambda: addresses.mail(os.environ.get("WATCHFLOOR_MAIL_URL", ""))
+)
 """The mail server that writes to people at their own address; empty: nobody is written to."""
 WATCHFLOOR_FORWARD_TRACES = os.environ.get("WATCHFLOOR_FORWARD_TRACES", "")
 """Where spans that came in are sent on to: the whole address of another OTLP/HTTP back end."""
 WATCHFLOOR_FORWARD_TRACES_HEADERS = os.environ.get("WATCHFLOOR_FORWARD_TRACES_HEADERS", "")
 """`name=value,…` for it, as OTEL_EXPORTER_OTLP_HEADERS is written."""
-WATCHFLOOR_INGEST_PROCESSES = int(os.environ.get("WATCHFLOOR_INGEST_PROCESSES", "2"))
+WATCHFLOOR_INGEST_PROCESSES = _whole("WATCHFLOOR_INGEST_PROCESSES", 2)
 """Child processes of a web process that read and store spans; 0: it does so itself."""
 WATCHFLOOR_TRACE_URL = os.environ.get("WATCHFLOOR_TRACE_URL", "")
 """Where people see a trace: an address with `{trace_id}` in it."""
@@ -66,15 +126,11 @@ WATCHFLOOR_ANCHOR_FILE = os.environ.get("WATCHFLOOR_ANCHOR_FILE", "")
 """A file, better on another machine's disk, that every anchored checkpoint is added to; empty: none."""
 WATCHFLOOR_WITNESSES = os.environ.get("WATCHFLOOR_WITNESSES", "")
 """Who cosigns checkpoints (C2SP tlog-witness): `verifier-key https://…`, separated by commas."""
-WATCHFLOOR_ANCHOR_EVERY = timedelta(seconds=float(os.environ.get("WATCHFLOOR_ANCHOR_SECONDS", 60)))
+WATCHFLOOR_ANCHOR_EVERY = timedelta(seconds=_number("WATCHFLOOR_ANCHOR_SECONDS", 60))
 """How soon a new checkpoint goes to the file and to witnesses, at the latest."""
-WATCHFLOOR_ANCHOR_TOLD_EVERY = timedelta(
-    minutes=float(os.environ.get("WATCHFLOOR_ANCHOR_WEBHOOK_MINUTES", 10))
-)
+WATCHFLOOR_ANCHOR_TOLD_EVERY = timedelta(minutes=_number("WATCHFLOOR_ANCHOR_WEBHOOK_MINUTES", 10))
 """How soon webhooks that listen to `checkpoint.published` are told of one."""
-WATCHFLOOR_ANCHOR_OLD = timedelta(
-    minutes=float(os.environ.get("WATCHFLOOR_ANCHOR_OLD_MINUTES", 30))
-)
+WATCHFLOOR_ANCHOR_OLD = timedelta(minutes=_number("WATCHFLOOR_ANCHOR_OLD_MINUTES", 30))
 """From when on an entry that no anchor has kept is a reason for an alarm."""
 _address = urlsplit(WATCHFLOOR_URL)
 _https = _address.scheme == "https"
@@ -87,6 +143,7 @@ if (
 ):
     ALLOWED_HOSTS.append(_address.hostname)
 CSRF_TRUSTED_ORIGINS = _words("WATCHFLOOR_ORIGINS", f"{_address.scheme}://{_address.netloc}")
+CSRF_FAILURE_VIEW = "dashboard.views.session.too_old"
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _https else 0
@@ -166,11 +223,10 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # -- truth: PostgreSQL; hints: Redis ---------------------------------------------------------------
 
-_floor = running_floor(DATA)
-"""Where the embedded servers of this machine's floor are: a command in another terminal finds them, too."""
-
-_roles = owning.roles(os.environ, _floor)
-DATABASES: dict[str, dict[str, Any]] = {"default": addresses.database(_roles.url)}
+_roles = _read("DATABASE_URL", lambda: owning.roles(os.environ, _floor))
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": _read("DATABASE_URL", lambda: addresses.database(_roles.url))
+}
 WATCHFLOOR_APPLICATION_ROLE = _roles.application
 """Who runs Watchfloor in the database, when that is not who owns its tables: migrating grants it what it needs."""
 DATABASES["default"]["OPTIONS"].update(
@@ -178,9 +234,9 @@ DATABASES["default"]["OPTIONS"].update(
     server_side_binding=True,  # without it psycopg writes values into the text, and no statement repeats
 )
 # Django gives its connection back after every request, so only a pool keeps some open.
-if _most := int(os.environ.get("WATCHFLOOR_DB_POOL", "12")):
+if _most := _whole("WATCHFLOOR_DB_POOL", 12):
     DATABASES["default"]["OPTIONS"]["pool"] = {
-        "min_size": 2,
+        "min_size": min(2, _most),
         "max_size": _most,
         "timeout": 5,
         "check": check_is_open,
@@ -189,7 +245,12 @@ if _most := int(os.environ.get("WATCHFLOOR_DB_POOL", "12")):
 SITE_THREADS = _most or 4
 """Requests for pages that are worked on at once, in one process."""
 
-REDIS_URL = os.environ.get("REDIS_URL") or _floor.get("REDIS_URL", "redis://localhost:6379/0")
+REDIS_URL = _address_of(
+    "REDIS_URL",
+    _floor.get("REDIS_URL", "redis://localhost:6379/0"),
+    like="redis://user:password@host:6379/0",
+    schemes={"redis", "rediss", "unix"},
+)
 WATCHFLOOR_BELL = os.environ.get("WATCHFLOOR_BELL", "watchfloor")
 """First part of every name used in Redis, so that several floors (and tests) can share one."""
 
@@ -282,12 +343,10 @@ LOGOUT_REDIRECT_URL = "/sign-in/"
 
 WATCHFLOOR_TELLS_SETTINGS = True
 """A server that starts compares its settings with the last that the record tells of."""
-WATCHFLOOR_FLEET_SHARE = float(os.environ.get("WATCHFLOOR_FLEET_SHARE", "50")) / 100
-WATCHFLOOR_STEP_UP = timedelta(minutes=float(os.environ.get("WATCHFLOOR_STEP_UP_MINUTES", "10")))
+WATCHFLOOR_FLEET_SHARE = _number("WATCHFLOOR_FLEET_SHARE", 50) / 100
+WATCHFLOOR_STEP_UP = timedelta(minutes=_number("WATCHFLOOR_STEP_UP_MINUTES", 10))
 """How long a sign-in counts as fresh, where a policy demands one."""
-WATCHFLOOR_RESERVATION = timedelta(
-    minutes=float(os.environ.get("WATCHFLOOR_RESERVATION_MINUTES", "15"))
-)
+WATCHFLOOR_RESERVATION = timedelta(minutes=_number("WATCHFLOOR_RESERVATION_MINUTES", 15))
 """How long what an allowed action reserved waits for it to begin."""
 
 ACCOUNT_ADAPTER = "dashboard.sign_in.Adapter"
@@ -321,7 +380,5 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = True
 
-LOGGING = logs.config(
-    json=_flag("WATCHFLOOR_LOG_JSON"), level=os.environ.get("WATCHFLOOR_LOG", "WARNING").upper()
-)
+LOGGING = logs.config(json=_flag("WATCHFLOOR_LOG_JSON"), level=_level("WATCHFLOOR_LOG", "WARNING"))
 LOGGING_CONFIG = "logging.config.dictConfig"

@@ -176,8 +176,8 @@ def move(agent: Agent, *, to: str, by: Recordable | str) -> Agent:
     So its policy gets a new version: what was allowed or approved before is judged again before it begins.
     """
     to = to.strip()
-    if not 0 < len(to) <= LONGEST_ENVIRONMENT:
-        raise Invalid(f"An environment's name has 1 to {LONGEST_ENVIRONMENT} characters.")
+    if not 0 < len(to) <= LONGEST_ENVIRONMENT or not to.isprintable():
+        raise Invalid(f"An environment's name has 1 to {LONGEST_ENVIRONMENT} visible characters.")
     agent = Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
     before, agent.environment = agent.environment, to
     if before == to:

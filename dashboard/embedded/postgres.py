@@ -18,7 +18,15 @@ from urllib.parse import quote
 import psycopg
 
 from . import place
-from .process import CannotStart, command_line, die_with_parent, socket_folder, tail
+from .process import (
+    CannotStart,
+    command_line,
+    die_with_parent,
+    is_unburied,
+    socket_folder,
+    tail,
+    users_of_memory,
+)
 
 NAME = "watchfloor"
 """Of the role that owns everything, and of the database."""
@@ -32,6 +40,7 @@ _SETTINGS = {
     "timezone": "UTC",
     "jit": "off",  # queries are short: compiling them costs more than it saves
 }
+_SOCKET = ".s.PGSQL.5432"
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -66,9 +75,7 @@ class EmbeddedPostgres:
             self._initialise()
         self._check_owner()
         self._let_in()
-        self.sockets = socket_folder(
-            self.home / "s", longest_name=".s.PGSQL.5432", owner=self.owner
-        )
+        self.sockets = socket_folder(self.home / "s", longest_name=_SOCKET, owner=self.owner)
         settings = [f"--{key}={value}" for key, value in self.settings.items()]
         with self.log.open("ab") as log:
             self.process = self._run(
@@ -116,7 +123,7 @@ class EmbeddedPostgres:
             )
             if process.wait() != 0:
                 raise CannotStart(
-                    f"PostgreSQL could not create its database in {self.home}:\n{tail(self.log)}"
+                    f"PostgreSQL could not create its database in {self.home}; {tail(self.log)}"
                 )
         half.rename(self.data)
 
@@ -154,8 +161,9 @@ class EmbeddedPostgres:
         """Wait for a server that outlived its supervisor: we hold the lock, so it is nobody's."""
         pidfile = self.data / "postmaster.pid"
         try:
-            pid = int(pidfile.read_text().split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):
+            lines = pidfile.read_text().splitlines()
+            pid = int(lines[0])
+        except (FileNotFoundError, ValueError, IndexError):
             return
         end = time.monotonic() + 20
         while f"-D {self.data} " in command_line(pid):  # a reused pid is not our server
@@ -165,6 +173,22 @@ class EmbeddedPostgres:
                 )
             os.kill(pid, signal.SIGINT)
             time.sleep(0.05)
+        # Killed and not buried by its parent, it would be taken for alive by the next one.
+        if is_unburied(pid) and pidfile.exists():
+            self._wait_for_its_processes(lines[6:7])
+            for folder in lines[4:5]:
+                (Path(folder) / f"{_SOCKET}.lock").unlink(missing_ok=True)
+            pidfile.unlink(missing_ok=True)
+
+    def _wait_for_its_processes(self, memory: list[str]) -> None:
+        """What a killed server started lives a little longer, in its shared memory (`key id`)."""
+        end = time.monotonic() + 20
+        while any(users_of_memory(segment.split()[-1]) for segment in memory):
+            if time.monotonic() > end:
+                raise CannotStart(
+                    f"Processes of a killed PostgreSQL still use {self.data}: end them."
+                )
+            time.sleep(0.05)
 
     def _wait_until_ready(self, timeout: float) -> None:
         assert self.process is not None
@@ -172,7 +196,7 @@ class EmbeddedPostgres:
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             if self.process.poll() is not None:
-                raise CannotStart(f"PostgreSQL ended while starting:\n{tail(self.log)}")
+                raise CannotStart(f"PostgreSQL ended while starting; {tail(self.log)}")
             try:
                 lines = pidfile.read_text().splitlines()
             except FileNotFoundError:
@@ -181,9 +205,7 @@ class EmbeddedPostgres:
             if len(lines) > 7 and int(lines[0]) == self.process.pid and lines[7].strip() == "ready":
                 return
             time.sleep(0.01)
-        raise CannotStart(
-            f"PostgreSQL was not ready after {timeout:.0f} seconds:\n{tail(self.log)}"
-        )
+        raise CannotStart(f"PostgreSQL was not ready after {timeout:.0f} seconds; {tail(self.log)}")
 
     def _create_database(self) -> None:
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:

@@ -59,6 +59,22 @@ def command_line(pid: int) -> str:
     return found.stdout.strip()
 
 
+def is_unburied(pid: int) -> bool:
+    """Whether a process is dead, but still counted because its parent has not asked how it ended (Linux)."""
+    try:
+        return (_PROC / f"{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[
+            0
+        ] == "Z"
+    except OSError:
+        return False
+
+
+def users_of_memory(segment: str) -> int:
+    """How many processes use a System V shared memory segment (Linux)."""
+    rows = [row.split() for row in (_PROC / "sysvipc/shm").read_text().splitlines()]
+    return sum(int(row[6]) for row in rows if row[1] == segment)
+
+
 def socket_folder(wanted: Path, *, longest_name: str, owner: int) -> Path:
     """`wanted`, or a short stand-in where a socket in it would have a path longer than the system allows."""
     if len(str(wanted / longest_name)) <= _LONGEST_SOCKET_PATH:
@@ -75,16 +91,18 @@ def socket_folder(wanted: Path, *, longest_name: str, owner: int) -> Path:
         pass
     found = folder.lstat()  # a folder in a shared /tmp may have been laid by somebody else
     if folder.is_symlink() or found.st_uid != owner:
-        raise CannotStart(
-            f"{folder} belongs to someone else: remove it, or choose a shorter WATCHFLOOR_DATA."
-        )
+        mend = "start Watchfloor as its owner"
+        if folder != wanted:
+            mend = "choose a shorter WATCHFLOOR_DATA"
+        raise CannotStart(f"{folder} belongs to someone else: remove it, or {mend}.")
     folder.chmod(0o700)
     return folder
 
 
 def tail(log: Path, lines: int = 8) -> str:
-    """The last lines of a log, for a message; empty when there is none."""
+    """Where a log is and its last lines, for the end of a sentence."""
     try:
-        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+        last = log.read_text(errors="replace").splitlines()[-lines:]
     except OSError:
-        return ""
+        last = []
+    return "\n".join([f"its log is {log} and ends with:", *last])

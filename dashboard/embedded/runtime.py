@@ -70,7 +70,7 @@ def private_file(path: Path, content: str) -> None:
 
 
 def running_floor(data: Path) -> dict[str, str]:
-    """The addresses of the embedded servers that a supervisor left word of; empty when it left none."""
+    """The addresses of the floor and its embedded servers, as a supervisor told; empty when none has."""
     try:
         addresses: dict[str, str] = json.loads((data / _ADDRESSES).read_text())
     except (OSError, ValueError):
@@ -99,9 +99,9 @@ class Runtime:
         for server in reversed(self.servers):
             server.stop()
 
-    def tell(self) -> None:
+    def tell(self, *, url: str) -> None:
         """Leave word for commands in other terminals, which then find what the environment does not name."""
-        private_file(self.data / _ADDRESSES, json.dumps(self.addresses))
+        private_file(self.data / _ADDRESSES, json.dumps({**self.addresses, "WATCHFLOOR_URL": url}))
 
     @property
     def addresses(self) -> dict[str, str]:

@@ -50,10 +50,10 @@ class EmbeddedValkey:
         end = time.monotonic() + timeout
         while not self._answers(b"PING"):
             if self.process.poll() is not None:
-                raise CannotStart(f"Valkey ended while starting:\n{tail(self.log)}")
+                raise CannotStart(f"Valkey ended while starting; {tail(self.log)}")
             if time.monotonic() > end:
                 raise CannotStart(
-                    f"Valkey was not ready after {timeout:.0f} seconds:\n{tail(self.log)}"
+                    f"Valkey was not ready after {timeout:.0f} seconds; {tail(self.log)}"
                 )
             time.sleep(0.01)
 

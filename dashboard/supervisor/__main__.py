@@ -9,6 +9,7 @@ import sys
 from dashboard.embedded.process import CannotStart
 from dashboard.embedded.runtime import data_folder, prepare
 
+from . import surroundings
 from .door import Lock, listen
 from .floor import Floor
 from .keeper import Keeper, Stopped
@@ -23,6 +24,7 @@ def main(words: list[str] | None = None) -> int:
         data = data_folder()
         prepare(data)
         lock = Lock(data)
+        surroundings.check()
         listener = listen(options.host, options.port, patience=10 if lock.found_open else 0)
         Floor(keeper, data, listener, url=_url(options.host, listener.getsockname()[1])).open(
             demo=options.demo
@@ -53,7 +55,7 @@ def _url(host: str, port: int) -> str:
 
 
 def _port(word: str) -> int:
-    if not word.isdigit() or not 0 <= int(word) <= 65535:
+    if not (word.isascii() and word.isdigit()) or not 0 <= int(word) <= 65535:
         raise argparse.ArgumentTypeError(f"{word} is not a port: choose a number from 1 to 65535")
     return int(word)
 

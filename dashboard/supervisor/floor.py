@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import sys
 from pathlib import Path
@@ -43,7 +44,7 @@ class Floor:
         self.environment = {
             **os.environ,
             "WATCHFLOOR_DATA": str(data),
-            "WATCHFLOOR_URL": os.environ.get("WATCHFLOOR_URL", url),
+            "WATCHFLOOR_URL": os.environ.get("WATCHFLOOR_URL") or url,
             "DJANGO_SETTINGS_MODULE": "dashboard.settings",
             "PYTHONUNBUFFERED": "1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
@@ -54,7 +55,7 @@ class Floor:
         for server in self.runtime.servers:
             self.keeper.keep(Watched(server))
         self.environment |= self.runtime.addresses
-        self.runtime.tell()
+        self.runtime.tell(url=self.environment["WATCHFLOOR_URL"])
         if self.runtime.shelter:
             self.keeper.say(
                 f"The database is kept in {self.runtime.shelter}: its account cannot enter {self.data}."
@@ -152,6 +153,11 @@ class Floor:
                 self.keeper.say(
                     f"  {person['name']:<{width}}  {person['password']}  ({person['role']})"
                 )
+        elif name := self._who_waits_at_the_door():
+            self.keeper.say(
+                "Nobody has signed in yet. Another link to choose a password: "
+                f".venv/bin/python manage.py person link {shlex.quote(name)}"
+            )
         elif not self._has_people():
             code, output = self.keeper.run(
                 self._python(
@@ -163,6 +169,15 @@ class Floor:
                 if code == 0
                 else "Nobody can sign in yet: `manage.py person create NAME` adds people."
             )
+
+    def _who_waits_at_the_door(self) -> str:
+        """The first of those who were added, as long as nobody has ever signed in."""
+        with psycopg.connect(self.environment["DATABASE_URL"]) as connection:
+            found = connection.execute(
+                "select name from people_person where is_active and not exists "
+                "(select from people_person where last_login is not null) order by created_at"
+            ).fetchone()
+        return str(found[0]) if found else ""
 
     def _has_people(self) -> bool:
         with psycopg.connect(self.environment["DATABASE_URL"]) as connection:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from threading import Timer
+
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -12,6 +18,9 @@ from django.views.decorators.http import require_safe
 
 from audit import granting
 from audit.models import Log
+
+PATIENCE = 4.0
+"""Seconds the database may take with all its answers; one that hangs is as good as gone."""
 
 
 @require_safe
@@ -33,27 +42,46 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 def parts() -> dict[str, str]:
     """How each thing we need is: `ok`, or in a word what is wrong with it."""
-    database = _database()
-    return {
-        "database": database,
-        "migrations": _migrations() if database == "ok" else "unknown",
-        "redis": _redis(),
-        "record": _record() if database == "ok" else "unknown",
-    }
-
-
-def _database() -> str:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("select 1")
+        with _hanging_up(after=PATIENCE):
+            found = _of_database()
     except DatabaseError:
-        return "unreachable"
-    return "ok"
+        found = {"database": "unreachable", "migrations": "unknown", "record": "unknown"}
+    return {**found, "redis": _redis()}
+
+
+@contextlib.contextmanager
+def _hanging_up(*, after: float) -> Iterator[None]:
+    """A database that stands still ends no wait by itself: its connection is shut, and every wait fails."""
+    connection.ensure_connection()  # the pool gives up after five seconds
+    with socket.socket(fileno=os.dup(connection.connection.fileno())) as line:
+        clock = Timer(after, _shut, [line])
+        clock.daemon = True
+        clock.start()
+        try:
+            yield
+        finally:
+            clock.cancel()
+            clock.join()
+
+
+def _shut(line: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it was over already
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def _of_database() -> dict[str, str]:
+    with connection.cursor() as cursor:
+        cursor.execute("select 1")
+    return {"database": "ok", "migrations": _migrations(), "record": _record()}
 
 
 def _migrations() -> str:
-    executor = MigrationExecutor(connection)
-    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    try:
+        executor = MigrationExecutor(connection)
+        waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError:
+        return "unknown"
     return f"{len(waiting)} to apply" if waiting else "ok"
 
 

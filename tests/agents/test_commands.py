@@ -33,6 +33,12 @@ def test_an_agent_is_registered_and_its_key_shown_once() -> None:
     assert agent.breakers.count() == len(DEFAULTS)
 
 
+def test_spaces_around_a_name_are_no_part_of_it() -> None:
+    made = json.loads(told("create", " scout ", "--team", " desk ", "--json"))
+
+    assert (made["name"], made["team"], Agent.objects.get().name) == ("scout", "desk", "scout")
+
+
 def test_tools_and_gates_are_limits() -> None:
     told("create", "scout", "--tool", "pay", "--tool", "search", "--approve", "pay:amount>50")
 
@@ -69,6 +75,15 @@ def test_a_key_can_be_revoked() -> None:
         (["create", "other", "--approve", "pay:amount<5"], "is no gate"),
         (["key", "nobody"], "has no agent nobody. It has: scout."),
         (["revoke", "scout", "wf_zzzzzz"], "0 working keys"),
+        (["create", " "], "A name has 1 to 80 visible characters"),
+        (["create", "a\u202eb"], "A name has 1 to 80 visible characters"),
+        (["create", "x" * 81], "A name has 1 to 80 visible characters"),
+        (["create", "caf\udce9"], "A name has 1 to 80 visible characters"),
+        (["create", "other", "--team", ""], "A team's name has 1 to 80 visible characters"),
+        (["create", "other", "--team", "x" * 81], "A team's name has 1 to 80 visible"),
+        (["create", "other", "--environment", "x" * 41], "An environment's name has 1 to 40"),
+        (["create", "other", "--environment", "a\nb"], "An environment's name has 1 to 40"),
+        (["environment", "scout", "a\nb"], "An environment's name has 1 to 40"),
     ],
 )
 def test_mistakes_get_a_sentence(words: list[str], sentence: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,37 @@ def test_what_was_committed_survives_a_kill(data: Path) -> None:
     postgres.stop()
     assert postgres.process
     assert postgres.process.poll() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_a_killed_server_that_nobody_has_buried_yet_does_not_hinder_the_next(data: Path) -> None:
+    dead = EmbeddedPostgres(data)
+    dead.start()
+    assert dead.process
+    os.kill(dead.process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, dead.process.pid, os.WEXITED | os.WNOWAIT)
+
+    postgres = EmbeddedPostgres(data)
+    postgres.start()
+
+    with psycopg.connect(postgres.url) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+    postgres.stop()
+    dead.process.wait()
+
+
+def test_a_server_that_cannot_start_says_where_its_log_is(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    postgres = EmbeddedPostgres(data)
+    postgres.settings["max_connections"] = "none"
+    valkey = EmbeddedValkey(data)
+    monkeypatch.setenv("WATCHFLOOR_VALKEY", "/bin/false")
+
+    with pytest.raises(CannotStart, match=rf"ended while starting.*{postgres.log}"):
+        postgres.start()
+    with pytest.raises(CannotStart, match=rf"ended while starting.*{valkey.log}"):
+        valkey.start()
 
 
 def test_a_server_that_outlived_its_supervisor_is_ended_first(data: Path) -> None:
@@ -137,8 +169,10 @@ def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
 def test_a_socket_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s").symlink_to("/tmp")
 
-    with pytest.raises(CannotStart, match="belongs to someone else"):
+    with pytest.raises(CannotStart, match="belongs to someone else: remove it, or start") as e:
         socket_folder(tmp_path / "s", longest_name="x", owner=os.geteuid())
+
+    assert "shorter" not in str(e.value)
 
 
 def test_private_files_are_private_and_whole(tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ def test_a_floor_opens_mends_itself_closes_and_opens_again(start: Start, data: P
     floor.end(signal.SIGKILL)
     floor = start("--port", url.rsplit(":", 1)[1].strip("/"))
     assert floor.open() == url
+    floor.hear("Nobody has signed in yet. Another link to choose a password: ")
     everyone = floor.children()
     assert floor.end(signal.SIGINT) == 0
     assert len(everyone) == 4

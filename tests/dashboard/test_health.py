@@ -1,7 +1,13 @@
+import os
+import signal
+import time
+
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client
 from pytest_django import Settings
+
+from dashboard.views import health
 
 
 def test_livez_asks_for_nothing(client: Client) -> None:
@@ -57,3 +63,38 @@ def test_a_missing_migration_is(client: Client) -> None:
 
     assert answer.status_code == 503
     assert answer.json()["migrations"] == "1 to apply"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_hangs_is_no_reason_to_hang(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    os.kill(backend, signal.SIGSTOP)
+
+    try:
+        begun = time.monotonic()
+        answer = client.get("/readyz")
+        took = time.monotonic() - begun
+    finally:
+        os.kill(backend, signal.SIGCONT)
+        connection.close()
+
+    assert answer.status_code == 503
+    assert answer.json()["database"] == "unreachable"
+    assert took < 5
+
+
+@pytest.mark.django_db
+def test_a_database_that_goes_away_half_way_is_named(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(health, "MigrationExecutor", lost)
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["migrations"] == "unknown"

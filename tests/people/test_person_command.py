@@ -77,6 +77,8 @@ def test_a_link_lets_the_person_choose_once(client: Client) -> None:
         (["ada", "--role", "ops"], "", "password is empty"),
         (["ada", "--role", "ops"], "password12", "too common"),
         (["ada", "--role", "ops"], "x7!", "too short"),
+        (["ada", "--role", "ops"], "a long\0password", "password is no text"),
+        (["ada", "--role", "ops"], "a long\udce9password", "password is no text"),
         ([" ", "--role", "ops"], PASSWORD, "visible characters"),
         (["a\u202eda", "--role", "ops"], PASSWORD, "visible characters"),
     ],
@@ -90,6 +92,37 @@ def test_what_cannot_be_meant_is_one_sentence(
         create(*arguments)
 
     assert not Person.objects.filter(name="ada").exists()
+
+
+@pytest.mark.django_db
+def test_who_lost_the_link_gets_another(client: Client) -> None:
+    create("ada", "--role", "ops", "--link")
+    said = io.StringIO()
+
+    call_command("person", "link", "ada", stdout=said)
+
+    words, link = said.getvalue().splitlines()
+    assert words == "ada chooses a password here, once:"
+    assert client.get("/" + link.split("/", 3)[3], follow=True).status_code == 200
+    assert Entry.objects.filter(kind="link.made").count() == 2
+
+
+@pytest.mark.django_db
+def test_nobody_gets_a_link_who_is_switched_off() -> None:
+    create("ada", "--role", "ops", "--link")
+    call_command("person", "off", "ada", stdout=io.StringIO())
+
+    with pytest.raises(CommandError, match="ada is switched off"):
+        call_command("person", "link", "ada")
+
+
+@pytest.mark.django_db
+def test_a_password_in_other_bytes_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    latin = io.TextIOWrapper(io.BytesIO(b"a long passw\xf6rd\n"), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", latin)
+
+    with pytest.raises(CommandError, match="password is no text"):
+        create("ada", "--role", "ops")
 
 
 @pytest.mark.django_db

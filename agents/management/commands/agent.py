@@ -16,6 +16,7 @@ from agents.models.agent import PRODUCTION
 from agents.rules.policy import shorthand
 from agents.transitions import agent as agents
 from audit.errors import Refused
+from people.management.commands.person import visible
 from people.transitions import team as teams
 
 BY = "command"
@@ -73,6 +74,10 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def create(self, *, name: str, team: str, **options: Any) -> tuple[Any, str]:
+        name, team = visible(name), visible(team, what="A team's name")
+        where = visible(
+            options["environment"], what="An environment's name", longest=agents.LONGEST_ENVIRONMENT
+        )
         owner = teams.named(team, by=BY)
         agent, key = agents.create(
             name,
@@ -80,7 +85,7 @@ class Command(BaseCommand):
             by=BY,
             tools=options["tools"],
             rules=[rule_of(text) for text in options["approve"]],
-            environment=options["environment"],
+            environment=where,
         )
         document = agent.policy.document
         told = {

@@ -1,4 +1,4 @@
-"""`manage.py person create|token NAME …`: adds someone who watches, and makes tokens for their scripts."""
+"""`manage.py person create|link|token NAME …`: adds someone who watches, and makes tokens for their scripts."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ from people.transitions import person as transitions
 from people.transitions import token as tokens
 
 LONGEST_NAME = 80
+NO_TEXT = "The password is no text: write it in UTF-8, without a NUL."
 
 
 class Command(BaseCommand):
     help = "Adds people and makes personal tokens. A password is read from standard input, asked for, or chosen through a one-time link."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="create|off|on|token")
+        verbs = parser.add_subparsers(
+            dest="verb", required=True, metavar="create|link|off|on|token"
+        )
         create = verbs.add_parser("create", help="add a person")
         create.add_argument("name", metavar="NAME", help="what they sign in with")
         create.add_argument("--role", required=True, help=", ".join(Role.values))
@@ -38,9 +41,12 @@ class Command(BaseCommand):
             "--link", action="store_true", help="print a link where they choose a password, once"
         )
         create.add_argument("--json", action="store_true", help="answer as one line of JSON")
+        link = verbs.add_parser(
+            "link", help="print another link where they choose a password, once"
+        )
         off = verbs.add_parser("off", help="they are gone: nothing lets them in any more")
         on = verbs.add_parser("on", help="let somebody in again")
-        for parser in (off, on):
+        for parser in (link, off, on):
             parser.add_argument("name", metavar="NAME", help="who it is")
         token = verbs.add_parser("token", help="make a token for the operators' API; printed once")
         token.add_argument("name", metavar="NAME", help="whose it is")
@@ -76,6 +82,13 @@ class Command(BaseCommand):
             made["link"] = transitions.link(person, link_for, by="command")
         self.stdout.write(json.dumps(made) if options["json"] else sentence(made))
 
+    def link(self, *, name: str, **options: Any) -> None:
+        person = person_of(name)
+        if not person.is_active:
+            raise CommandError(f"{name} is switched off: `person on` lets them in again.")
+        link = transitions.link(person, link_for, by="command")
+        self.stdout.write(f"{name} chooses a password here, once:\n{link}")
+
     def off(self, *, name: str, **options: Any) -> None:
         transitions.switch_off(person_of(name), by="command")
         self.stdout.write(f"{name} is switched off: no password, session or token lets them in.")
@@ -110,7 +123,9 @@ class Command(BaseCommand):
             if getpass.getpass("The same again: ") != password:
                 raise CommandError("The two passwords differ.")
         else:
-            password = sys.stdin.readline().rstrip("\r\n")
+            password = piped()
+        if "\0" in password or not is_text(password):
+            raise CommandError(NO_TEXT)
         if not password:
             raise CommandError(
                 "The password is empty. Pipe one in, or use --link and let them choose it."
@@ -122,10 +137,28 @@ class Command(BaseCommand):
         return password
 
 
-def named(text: str) -> str:
+def piped() -> str:
+    try:
+        return sys.stdin.readline().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise CommandError(NO_TEXT) from None
+
+
+def is_text(word: str) -> bool:
+    """Bytes that are not UTF-8 may have come in as surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in word)
+
+
+def visible(text: str, *, what: str = "A name", longest: int = LONGEST_NAME) -> str:
+    """A name that people can read: nothing in it is invisible or turns the rest around."""
     name = text.strip()
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise CommandError(f"A name has 1 to {LONGEST_NAME} visible characters.")
+    if not 0 < len(name) <= longest or not name.isprintable():
+        raise CommandError(f"{what} has 1 to {longest} visible characters.")
+    return name
+
+
+def named(text: str) -> str:
+    name = visible(text)
     if Person.objects.filter(name__iexact=name).exists():
         raise CommandError(f"There is already someone called {name}.")
     return name

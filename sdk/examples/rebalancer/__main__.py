@@ -7,6 +7,7 @@ import fcntl
 import logging
 import os
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
@@ -44,10 +45,16 @@ def main(words: list[str] | None = None) -> int:
     except BlockingIOError:
         print(f"rebalancer: another process works on {options.store}", file=sys.stderr)
         return 1
-    except WatchfloorError as error:
-        print(f"rebalancer: {error}", file=sys.stderr)
+    except (WatchfloorError, OSError, ValueError, sqlite3.Error) as error:
+        print(f"rebalancer: {_sentence(error)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)
 
 
 def work(options: argparse.Namespace) -> None:
@@ -98,11 +105,27 @@ def _crash(after: str | None) -> Callable[[], None]:
 def _options(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="rebalancer", description="Keep a portfolio balanced.")
     parser.add_argument("--store", type=Path, required=True, help="SQLite file of the broker")
-    parser.add_argument("--days", type=int, default=1, help="end after this day (default: 1)")
+    parser.add_argument("--days", type=_whole, default=1, help="end after this day (default: 1)")
     parser.add_argument("--forever", action="store_true", help="day after day")
-    parser.add_argument("--pace", type=float, default=0.0, help="seconds to rest between days")
+    parser.add_argument("--pace", type=_seconds, default=0.0, help="seconds to rest between days")
     parser.add_argument("--crash-after", choices=["debit"], help="die between debit and credit")
     return parser.parse_args(words)
+
+
+def _whole(word: str) -> int:
+    if not word.isascii() or not word.isdigit() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word} is not a whole number, 1 or more")
+    return int(word)
+
+
+def _seconds(word: str) -> float:
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < threading.TIMEOUT_MAX:  # which NaN is not, either
+        raise argparse.ArgumentTypeError(f"{word} is not a number of seconds")
+    return seconds
 
 
 if __name__ == "__main__":

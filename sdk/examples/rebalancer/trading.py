@@ -16,6 +16,7 @@ from typing import Any
 from watchfloor import Found, NotFound, Refused, Run
 
 from .broker import CASH, Broker, Posting
+from .pauses import Pauses
 from .plan import Trade
 
 
@@ -39,6 +40,7 @@ class Trader:
 
         Returns a sentence about each. Raises what stopped the run.
         """
+        pauses = Pauses(self._run)
         for side in ("sell", "buy"):
             threads = [
                 threading.Thread(target=self._place, args=[trade], name=trade.id, daemon=True)
@@ -47,8 +49,10 @@ class Trader:
             ]
             for thread in threads:
                 thread.start()
-            for thread in threads:
-                thread.join()
+            while any(thread.is_alive() for thread in threads):
+                pauses.look()
+                threads[0].join(0.2)
+                threads = [thread for thread in threads if thread.is_alive()]
             if self._stopped is not None:
                 raise self._stopped
         return self._said

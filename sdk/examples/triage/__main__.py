@@ -6,13 +6,14 @@ import argparse
 import logging
 import os
 import signal
+import sqlite3
 import sys
+import threading
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from watchfloor import Terminated, WatchfloorError
 
-from .messages import UnreadableInput
 from .shift import Options, Shift, StoreInUse
 
 
@@ -29,18 +30,26 @@ def main(words: list[str] | None = None) -> int:
     except Terminated as ended:
         print(f"Ended: {ended}")
         return 0
-    except (UnreadableInput, StoreInUse, WatchfloorError) as error:
-        print(f"triage: {error}", file=sys.stderr)
+    except (StoreInUse, WatchfloorError, OSError, ValueError, sqlite3.Error) as error:
+        print(f"triage: {_sentence(error)}", file=sys.stderr)
         return 1
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)
 
 
 def _options(words: list[str] | None) -> Options:
     parser = argparse.ArgumentParser(prog="triage", description="Sort customer messages.")
-    parser.add_argument("--input", type=Path, required=True, help="a .csv, .jsonl or .mbox file")
+    parser.add_argument("--input", type=_file, required=True, help="a .csv, .jsonl or .mbox file")
     parser.add_argument("--store", type=Path, required=True, help="SQLite file of desk and ledger")
-    parser.add_argument("--limit", type=int, help="only the first so many messages")
-    parser.add_argument("--workers", type=int, default=1, help="messages at once (default: 1)")
-    parser.add_argument("--pace", type=float, default=0.0, help="seconds to rest after a message")
+    parser.add_argument("--limit", type=_whole, help="only the first so many messages")
+    parser.add_argument("--workers", type=_whole, default=1, help="messages at once (default: 1)")
+    parser.add_argument(
+        "--pace", type=_seconds, default=0.0, help="seconds to rest after a message"
+    )
     parser.add_argument("--run-key", default="", help="names the run; by default the file's digest")
     parser.add_argument("--seed", type=int, default=77, help="how the stand-in model fails")
     parser.add_argument("--loop-on", action="append", default=[], metavar="ID",
@@ -56,9 +65,34 @@ def _options(words: list[str] | None) -> Options:
 
 def _money(word: str) -> Decimal:
     try:
-        return Decimal(word)
+        amount = Decimal(word)
     except InvalidOperation:
-        raise argparse.ArgumentTypeError(f"{word} is not an amount") from None
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise argparse.ArgumentTypeError(f"{word} is not an amount")
+    return amount
+
+
+def _file(word: str) -> Path:
+    if not Path(word).is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {word}")
+    return Path(word)
+
+
+def _whole(word: str) -> int:
+    if not word.isascii() or not word.isdigit() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word} is not a whole number, 1 or more")
+    return int(word)
+
+
+def _seconds(word: str) -> float:
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < threading.TIMEOUT_MAX:  # which NaN is not, either
+        raise argparse.ArgumentTypeError(f"{word} is not a number of seconds")
+    return seconds
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from watchfloor import Run, RunFinished, Stopped, Unreachable, WatchfloorError
 from .directions import Directions
 from .graph import Triage
 from .ledger import Ledger
+from .pauses import Pauses
 
 log = logging.getLogger("triage")
 
@@ -42,6 +43,7 @@ class Batch:
         self._ledger = ledger
         self._directions = directions
         self._triage = triage
+        self._pauses = Pauses(run)
         self._todo: queue.PriorityQueue[tuple[int, int, str]] = queue.PriorityQueue()
         self._numbers = count()
         self._taken: set[str] = set()
@@ -61,6 +63,7 @@ class Batch:
 
     def turn(self) -> None:
         """Look what can be worked on, tell how far it is. Never waits for a person."""
+        self._pauses.look()
         now = time.monotonic()
         if now >= self._look_at:
             self._look_at = now + 1.0
