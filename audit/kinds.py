@@ -174,14 +174,26 @@ def sentence(entry: Entry, names: Mapping[str, str]) -> str:
     if kind is None:
         return gettext("{kind}: {what}, by {who}").format(kind=entry.kind, what=what, who=who)
     known = {name: _shown(data.get(name), names) for name in kind.types}
-    said = _template(kind, data).format(
-        **known | {"who": who, "what": what, "summary": entry.summary or "…"}
-    )
+    template = _template(kind, data)
+    said = template.format(**known | {"who": who, "what": what, "summary": entry.summary or "…"})
     for name, words in (("on_behalf_of", ON_BEHALF), ("seat", IN_SEAT)):
         if data.get(name) and name not in kind.placeholders:
             whom = named(f"person:{data[name]}", names, otherwise=str(data[name]))
             said = gettext(words).format(said=said, whom=whom)
+    if _begins_with_name(template, entry, names):
+        return said
     return f"{said[:1].upper()}{said[1:]}"
+
+
+def _begins_with_name(template: str, entry: Entry, names: Mapping[str, str]) -> bool:
+    """Names, and titles that begin with one, stay as they were given."""
+    before, first, *_rest = next(iter(Formatter().parse(template)))
+    if before or not first or first == "summary":
+        return False
+    record_name = {"who": entry.actor, "what": entry.about}.get(first)
+    if record_name is None:
+        return True
+    return record_name in names or record_name == f"person:{named(record_name, names)}"
 
 
 def named(text: str, names: Mapping[str, str], *, otherwise: str = "") -> str:

@@ -187,7 +187,7 @@ def test_every_declared_kind_is_written_somewhere() -> None:
 @pytest.mark.parametrize("kind", list(kinds.every()), ids=lambda kind: kind.name)
 def test_every_kind_can_be_read_by_people(kind: kinds.Kind) -> None:
     example = {
-        name: {"int": 2, "bool": True, "list": ["a"], "dict": {"a": 1}}.get(type_, "words")
+        name: {"int": 2, "bool": True, "list": ["a"], "dict": {"a": 1}}.get(type_, "Words")
         for name, (type_, _) in kind.declared().items()
         if name != "via"
     }
@@ -266,10 +266,21 @@ def test_one_and_many_are_told_apart() -> None:
     told.data = {"count": 4}
     many = kinds.sentence(cast(Entry, told), {"agent:1": "scout"})
 
-    assert (one, many) == ("Scout reported 1 action", "Scout reported 4 actions")
+    assert (one, many) == ("scout reported 1 action", "scout reported 4 actions")
 
 
 def test_the_table_in_the_docs_is_made_of_them() -> None:
     text = (HERE / "docs" / "record.md").read_text()
 
     assert kinds_table() in text, "run: python -m tests.docs"
+
+
+def test_a_name_stays_as_it_is_also_at_the_start() -> None:
+    title = {"title": "support-triage wants to pay"}
+    told = SimpleNamespace(
+        kind="hold.cancelled", actor="clock", about="house", summary="", data=title
+    )
+    moved = SimpleNamespace(kind="agent.moved", actor="clock", about="house", summary="", data={})
+
+    assert kinds.sentence(cast(Entry, told), {}).startswith("support-triage wants")
+    assert kinds.sentence(cast(Entry, moved), {}).startswith("The clock moved")

@@ -117,8 +117,9 @@ def disable(breaker: Breaker, *, by: Person, reason: str, until: datetime | None
     if until is not None and not timezone.now() < until <= timezone.now() + LONGEST_REST:
         raise Invalid(f"It can rest for up to {LONGEST_REST.days} days.")
     move(breaker, "disable", reason=reason, until=until)
-    rest = "" if until is None else f"Until {until:%Y-%m-%d %H:%M} UTC. "
-    return changed(breaker, by, "disabled", before, f"{rest}{reason}")
+    end = f"{until:%Y-%m-%d %H:%M} UTC" if until else "somebody lets it watch again"
+    what = " ".join(filter(None, (breaker.get_condition_display(), breaker.get_unit_display())))
+    return changed(breaker, by, "disabled", before, f"{what}, until {end}. {reason}")
 
 
 @transaction.atomic

@@ -49,6 +49,10 @@ class Row:
     def closed(self) -> int:
         return sum(b.state == "closed" for b in self.breakers)
 
+    @property
+    def disabled(self) -> int:
+        return sum(b.state == "disabled" for b in self.breakers)
+
 
 NOTED = ("open", "forced_open", "half_open")
 

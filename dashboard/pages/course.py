@@ -71,7 +71,7 @@ def _approval(hold: Hold, action: Action) -> list[Mark]:
     delivered = (
         Mark("Delivered", "done", f"{agent} has the answer", arrived)
         if arrived
-        else Mark("Delivered", "now", f"{agent} has not asked for the answer yet")
+        else Mark("To be delivered", "now", f"{agent} has not asked for the answer yet")
     )
     if hold.decision in NOT_RUN:
         return [delivered]
@@ -179,6 +179,6 @@ def _directives(hold: Hold, which: Q) -> list[Mark]:
     open_ones = sum(at is None for at in told)
     if open_ones:
         text = f"{hold.agent.name} has not taken it up yet"
-        return [Mark("Delivered", "now", text)]
+        return [Mark("To be delivered", "now", text)]
     latest = max(at for at in told if at is not None)
     return [Mark("Delivered", "done", f"{hold.agent.name} has taken it up", latest)]

@@ -110,6 +110,8 @@ class Member:
 
     agent: Agent
     worst: Reading | None = None
+    cause: str = ""
+    """Why it is paused, where no breaker did it: a person, or a budget."""
     minutes: list[int] = field(default_factory=lambda: [0] * MINUTES)
     spent: Decimal = Decimal(0)
 
@@ -245,11 +247,14 @@ def _read_gauges(members: list[Member], of_agent: dict[UUID, list[Breaker]], now
         ]
         if not member.is_troubled and readings:
             member.worst = max(watching or readings, key=lambda r: (r.share, r.value is not None))
-    for trip in Trip.objects.filter(
-        agent__in=[m.agent.pk for m in members], ended_at=None, breaker__isnull=False
-    ).defer("evidence"):
+    for trip in Trip.objects.filter(agent__in=[m.agent.pk for m in members], ended_at=None).defer(
+        "evidence"
+    ):
         member = next(m for m in members if m.agent.pk == trip.agent_id)
-        if member.worst and member.worst.breaker.pk == trip.breaker_id:
+        if trip.breaker_id is None:
+            if trip.run_id is None:
+                member.cause = trip.reason if trip.budget_id else f"Stopped by hand: {trip.reason}"
+        elif member.worst and member.worst.breaker.pk == trip.breaker_id:
             member.worst = Reading(member.worst.breaker, trip.value)
 
 

@@ -231,9 +231,15 @@ def spend_since(owners: Iterable[UUID], *, since: datetime) -> dict[UUID, tuple[
 
 
 def worst_first(breakers: Iterable[Breaker]) -> list[Breaker]:
-    """Open ones first, then those on probation."""
-    order = [BreakerState.FORCED_OPEN, BreakerState.OPEN, BreakerState.HALF_OPEN]
-    return sorted(
-        breakers,
-        key=lambda b: (order.index(BreakerState(b.state)) if b.state in order else 9, b.condition),
-    )
+    """Open ones first, then those on probation, those that watch, those that only say what they would do."""
+    return sorted(breakers, key=lambda b: (WORST.index(BreakerState(b.state)), b.condition))
+
+
+WORST = [
+    BreakerState.FORCED_OPEN,
+    BreakerState.OPEN,
+    BreakerState.HALF_OPEN,
+    BreakerState.CLOSED,
+    BreakerState.SHADOW,
+    BreakerState.DISABLED,
+]

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404
 
 from agents.models import Action
 from people.models import Person
-from reviews.models import Comment, Hold, Queue
+from reviews.models import Comment, Hold, HoldKind, Queue
 
 from .arguments import same
 from .timeline import UNREAD, Step, readable, steps
@@ -45,7 +45,7 @@ def standing(pk: UUID, person: Person) -> Hold:
 
 @dataclass(frozen=True)
 class Story:
-    """The run up to the held action. `earlier` says whether there is more before it."""
+    """The run up to what a person is asked about. `earlier` says whether there is more before it."""
 
     steps: list[Step]
     earlier: bool
@@ -58,6 +58,8 @@ def story(hold: Hold) -> Story:
     actions = Action.objects.filter(run_id=hold.run_id)
     if hold.action_id:
         actions = actions.filter(id__lte=hold.action_id)
+    elif hold.kind == HoldKind.REVIEW:
+        actions = actions.filter(created_at__lte=hold.opened_at)
     elif not hold.is_open and hold.decided_at:
         actions = actions.filter(created_at__lte=hold.decided_at)
     newest = list(readable(actions).order_by("-id")[: LINES_BEFORE + 1])

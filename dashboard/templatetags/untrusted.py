@@ -14,6 +14,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from audit.hidden import hides, spelt_out
 
+from .words import many
+
 register = template.Library()
 
 SHOWN_AT_ONCE = 600
@@ -145,8 +147,8 @@ def _value(value: Any, depth: int) -> SafeString:
     inner = _pairs(pairs, len(value), depth + 1, KEYS_AT_ONCE)
     if depth == 0 and len(value) <= 12:
         return inner
-    what = "keys" if isinstance(value, dict) else "values"
-    return format_html("<details><summary>{} {}</summary>{}</details>", len(value), what, inner)
+    size = many(len(value), "key" if isinstance(value, dict) else "value")
+    return format_html("<details><summary>{}</summary>{}</details>", size, inner)
 
 
 def _leaf(value: Any) -> SafeString:

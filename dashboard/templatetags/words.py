@@ -21,7 +21,7 @@ from agents.models import (
     Run,
     RunState,
 )
-from reviews.models import Hold, HoldState
+from reviews.models import Hold, HoldKind, HoldState
 
 register = template.Library()
 
@@ -90,10 +90,20 @@ def left(until: datetime | None) -> SafeString | str:
 @register.filter
 def clock(at: datetime | None) -> SafeString | str:
     """`10:42:07` today, `20 Nov 10:42` before."""
-    if at is None:
-        return "–"
+    return "–" if at is None else _time(at, _clock(at))
+
+
+def _clock(at: datetime) -> str:
     here, today = timezone.localtime(at), timezone.localdate()
-    return _time(at, f"{here:%H:%M:%S}" if here.date() == today else f"{here.day} {here:%b %H:%M}")
+    return f"{here:%H:%M:%S}" if here.date() == today else f"{here.day} {here:%b %H:%M}"
+
+
+@register.simple_tag
+def clocks(first: datetime, last: datetime) -> SafeString | str:
+    """`10:42:07 to 10:43:10`; one time where both read the same."""
+    if _clock(first) == _clock(last):
+        return clock(first)
+    return format_html("{} to {}", clock(first), clock(last))
 
 
 @register.filter
@@ -129,6 +139,12 @@ def duration(span: timedelta | float | None) -> str:
         minutes, rest = divmod(int(seconds), MINUTE)
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     return in_words(timedelta(seconds=seconds))
+
+
+@register.filter
+def waited(span: timedelta) -> str:
+    """A duration that people spend: never in milliseconds."""
+    return "less than a second" if span < timedelta(seconds=1) else duration(span)
 
 
 # -- quantities ------------------------------------------------------------------------------------
@@ -233,6 +249,22 @@ def ask(hold: Hold) -> str:
     if hold.title.startswith(f"{agent} wants "):
         return "W" + hold.title.removeprefix(f"{agent} w")
     return hold.title.removeprefix(f"{agent} is paused: ")  # begins with a tool's name, as it is
+
+
+@register.filter
+def heading(hold: Hold) -> str:
+    """Its title as it is now: what was answered is paused no longer."""
+    if hold.kind != HoldKind.TRIP or hold.is_open:
+        return hold.title
+    return hold.title.replace(" is paused", " was paused", 1)
+
+
+@register.filter
+def kind_word(hold: Hold) -> str:
+    """`Approval`, `Review`, `Paused`, `Was paused`."""
+    if hold.kind == HoldKind.TRIP and not hold.is_open:
+        return "Was paused"
+    return hold.get_kind_display()
 
 
 # -- states ----------------------------------------------------------------------------------------

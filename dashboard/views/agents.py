@@ -25,6 +25,7 @@ from dashboard.pages import budgets, controls, gauges
 from people.rules.permissions import Permission
 
 from .asked import Asked
+from .controls import rest
 from .refusals import attempt
 
 LONGEST_REASON = 2_000
@@ -205,7 +206,8 @@ def disable_breaker(request: Asked, pk: UUID, breaker: UUID) -> HttpResponse:
     found = pages.one(pk, request.user)
     its_breaker = get_object_or_404(Breaker.objects.filter(agent=found, run=None), pk=breaker)
     with attempt() as outcome:
-        breakers.disable(its_breaker, by=request.user, reason=_reason(request))
+        reason, until = _reason(request), rest(request)
+        breakers.disable(its_breaker, by=request.user, reason=reason, until=until)
         return redirect(f"{found.get_absolute_url()}#breakers")
     return _refused(request, found, outcome.problem, outcome.status)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
@@ -178,9 +178,13 @@ def _release(request: Asked, found: Breaker) -> Any:
 
 
 def _disable(request: Asked, found: Breaker) -> Any:
+    return breakers.disable(found, by=request.user, reason=_reason(request), until=rest(request))
+
+
+def rest(request: Asked) -> datetime | None:
+    """`for`: until when it does not watch; None until somebody lets it watch again."""
     span = SPANS.get(request.POST.get("for", ""))
-    until = timezone.now() + span if span else None
-    return breakers.disable(found, by=request.user, reason=_reason(request), until=until)
+    return timezone.now() + span if span else None
 
 
 def _enable(request: Asked, found: Breaker) -> Any:

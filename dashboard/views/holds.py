@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -20,7 +21,8 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from audit.errors import Invalid
+from audit.errors import Conflict, Invalid
+from audit.record import signature_of
 from dashboard.pages import (
     approval,
     arguments,
@@ -34,7 +36,7 @@ from dashboard.pages import (
     why,
 )
 from dashboard.pages import hold as pages
-from reviews.models import Hold, HoldKind
+from reviews.models import Hold, HoldDecision, HoldKind, HoldState, Vote
 from reviews.transitions import changing, delivery, seating
 from reviews.transitions import hold as transitions
 
@@ -56,9 +58,9 @@ SPANS = {"1h": timedelta(hours=1), "4h": timedelta(hours=4), "1d": timedelta(day
 def hold(request: Asked, pk: UUID) -> HttpResponse:
     """One thing that waits for a person, with all that is needed to decide it."""
     region = request.GET.get("region")
-    if region == "what":
+    if region in ("what", "evidence"):
         found = pages.whole(pk, request.user)
-        return render(request, "hold.html#what", _standing(request, found) | _facts(found))
+        return render(request, f"hold.html#{region}", _standing(request, found) | _facts(found))
     if region is None:
         return _page(request, pages.whole(pk, request.user))
     if region not in PARTS:  # a page within a page would be worse than one that is not read again
@@ -179,11 +181,11 @@ def _story(request: Asked, hold: Hold) -> dict[str, Any]:
     return {"hold": hold, "story": pages.story(hold)}
 
 
-def _amount(request: Asked, hold: Hold) -> dict[str, Any]:
+def _head(request: Asked, hold: Hold) -> dict[str, Any]:
     return {"hold": hold}
 
 
-PARTS = {"amount": _amount, "standing": _standing, "yes": _standing, "story": _story, "talk": _talk}
+PARTS = {"head": _head, "standing": _standing, "yes": _standing, "story": _story, "talk": _talk}
 
 
 # -- answering -------------------------------------------------------------------------------------
@@ -200,7 +202,7 @@ def verb(act: Verb) -> Callable[..., HttpResponse]:
             return _page(request, pages.whole(pk, request.user), invited=act.__name__)
         with attempt() as outcome:
             if not is_done(request):
-                act(request, pk)
+                _once(act, request, pk)
         if outcome.succeeded and not request.htmx:
             return redirect(back_to(request) or reverse("hold", args=[pk]))
         if outcome.succeeded:  # nothing is read here: the agent is being told at this very moment
@@ -210,6 +212,50 @@ def verb(act: Verb) -> Callable[..., HttpResponse]:
         return _page(request, pages.whole(pk, request.user), outcome)
 
     return view
+
+
+def _once(act: Verb, request: Asked, pk: UUID) -> None:
+    """Call the verb. What the same person said already, as by a double click, is no refusal."""
+    try:
+        act(request, pk)
+    except Conflict:
+        if not _is_said(request, pk, act.__name__):
+            raise
+
+
+def _is_said(request: Asked, pk: UUID, word: str) -> bool:
+    """Whether this person gave this very answer before."""
+    note = note_of(request)
+    if word == "approve":
+        given = Vote.objects.standing().filter(hold=pk, person=request.user, note=note)
+        revision = revision_of(request)
+        if revision is not None:
+            given = given.filter(revision=revision)
+        return given.filter(Q(hold__state=HoldState.OPEN) | Q(hold__decision__in=YES)).exists()
+    if (
+        word not in SAID
+        or "group" in request.POST
+        or (word == "resolve" and _corrected(request, pk))
+    ):
+        return False  # whom it was for, or what it made of the work, may differ
+    about_it = {"trip__was_true": _was_true(request)} if word in ("resume", "terminate") else {}
+    return Hold.objects.filter(
+        pk=pk, decision=SAID[word], decided_by=signature_of(request.user), note=note, **about_it
+    ).exists()
+
+
+YES = (HoldDecision.APPROVED, HoldDecision.EDITED)
+SAID = {
+    "reject": HoldDecision.REJECTED,
+    "answer": HoldDecision.ANSWERED,
+    "ask": HoldDecision.ASKED,
+    "resolve": HoldDecision.RESOLVED,
+    "retry": HoldDecision.RETRIED,
+    "discard": HoldDecision.DISCARDED,
+    "resume": HoldDecision.RESUMED,
+    "terminate": HoldDecision.TERMINATED,
+}
+"""What is left of an answer that is all note; one with changes of its own is refused when it comes again."""
 
 
 def back_to(request: Asked) -> str:
@@ -361,15 +407,18 @@ def terminate(request: Asked, pk: UUID) -> Hold:
 @verb
 def resolve(request: Asked, pk: UUID) -> Hold:
     """Done by the person; what they changed in the work goes back to the agent."""
+    payload = _corrected(request, pk)
+    return transitions.resolve(pk, by=request.user, note=note_of(request), payload=payload)
+
+
+def _corrected(request: Asked, pk: UUID) -> dict[str, Any] | None:
+    """The work as the person left it; None where they changed nothing."""
     payload = _payload(_visible(request, pk))
     changed, wrong = typed.read(form.build(payload, prefix="payload"), payload, request.POST)
     refuse(wrong)
     if key := request.POST.get("new_key", "").strip():
         changed[key] = request.POST.get("new_value", "").replace("\r\n", "\n")
-    differs = bool(arguments.changes(payload, changed))
-    return transitions.resolve(
-        pk, by=request.user, note=note_of(request), payload=changed if differs else None
-    )
+    return changed if arguments.changes(payload, changed) else None
 
 
 @verb

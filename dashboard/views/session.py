@@ -14,9 +14,10 @@ from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme, urlsafe_base64_decode
+from django.views.csrf import csrf_failure
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
@@ -72,6 +73,16 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():
         logout(request)
     return redirect("sign-in")
+
+
+def too_old(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without the secret of this sign-in. A page that would put the answer into itself is told in a header."""
+    if "HX-Request" not in request.headers:
+        return csrf_failure(request, reason)
+    told = "This page is older than your sign-in; nothing was changed."
+    return HttpResponseForbidden(
+        told, content_type="text/plain", headers={"Watchfloor-Too-Old": "page"}
+    )
 
 
 @never_cache

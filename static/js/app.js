@@ -1,5 +1,7 @@
 // What every page runs. One behaviour a file; nothing here holds state that the server does not have.
+import "./drafts.js";
 import "./live.js";
+import "./refused.js";
 import "./times.js";
 import "./copy.js";
 import "./menus.js";

@@ -1,19 +1,10 @@
 // Shows what an edit changes while it is typed: a form marked data-changes lists its altered fields, before → after.
 // Inputs know what they held; nothing here decides anything, the server compares again.
 
+import { before, isSame } from "./fields.js";
+import "./unsent.js";
+
 const shorten = (text) => (text.length > 200 ? `${text.slice(0, 199)}…` : text);
-
-// What a field held when the page was made, whatever was typed in it before it was refused.
-function before(field) {
-  if (field.dataset.was !== undefined) return field.dataset.was;
-  return field instanceof HTMLSelectElement ? ([...field.options].find((o) => o.defaultSelected)?.value ?? "") : field.defaultValue;
-}
-
-const plain = (text) => text.replaceAll("\r\n", "\n").replaceAll("\r", "\n");
-
-// Browsers leave out seconds that are zero.
-const isSame = (field) => plain(field.value) === plain(before(field))
-  || (field.type === "datetime-local" && field.value !== "" && `${field.value}:00` === before(field));
 
 function words(field, value) {
   if (!(field instanceof HTMLSelectElement)) return value;

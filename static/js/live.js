@@ -6,6 +6,8 @@
 // A region in which someone types, or has a menu or dialog open, waits until they are done, and is marked
 // data-behind meanwhile. A hidden tab keeps only its count true and catches up when it is looked at.
 
+import { leave } from "./drafts.js";
+
 const FIRST_RETRY = 400, LAST_RETRY = 15_000, QUIET = 25_000, ANSWER = 6_000;
 const SIGNED_OUT = 4401;
 
@@ -67,7 +69,7 @@ document.addEventListener("htmx:before:swap", (event) => {
   const answer = ctx.response?.raw;
   if (answer?.redirected && new URL(answer.url).pathname.startsWith("/sign-in")) {
     event.preventDefault();
-    location.reload();
+    leave();
   } else if (ctx.response?.status >= 400) {
     event.preventDefault();
   } else if (isBusy(region)) {
@@ -120,7 +122,7 @@ function connect() {
   };
   mine.onclose = ({ code }) => {
     if (mine !== socket) return;
-    if (code === SIGNED_OUT) return location.reload();
+    if (code === SIGNED_OUT) return leave();
     lose();
   };
 }

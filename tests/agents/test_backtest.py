@@ -155,10 +155,12 @@ def test_a_false_trip_is_offered_a_limit_that_spares_it(
     assert (offered.spared, offered.false_trips) == (1, 1)
     assert offered.would_have
     assert not offered.would_have.trips
-    assert offered.sentence == "6 spares what was fine, which came to 6."
+    assert offered.sentence == "What was fine came to 6 at most."
     assert kept.limit == 3
     assert (kept.caught, kept.true_trips) == (1, 1)
-    assert kept.sentence == "3 spares what was fine, which came to 3 and still catches 6."
+    assert (
+        kept.sentence == "What was fine came to 3 at most, and what was really wrong to 6 or more."
+    )
 
 
 def test_a_stop_by_hand_has_no_limit(scout: Agent, ada: Person) -> None:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from agents.models import Agent, Trip
 from agents.rules.policy.shorthand import over
@@ -192,7 +194,7 @@ def test_a_loop_is_stopped_explained_changed_and_resumed(
     page.keyboard.press("e")
     page.get_by_label("Tell it what to do differently").fill("Skip mail:8841.")
     page.locator("#limit").fill("7")
-    page.locator("details[open]").get_by_text("No, a false alarm").click()
+    page.get_by_text("No, a false alarm").click()
     page.get_by_role("button", name="Change this, then resume").click()
 
     standing = page.locator("#standing")
@@ -413,3 +415,221 @@ def test_everything_works_without_scripts(door: Door, held: str, ada: Person, lo
 
     expect(page.locator("#standing")).to_contain_text("ada rejected this")
     assert door.read(held)["message"] == "Too much."
+
+
+# -- what was typed is not lost ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def work(door: Door) -> str:
+    """The id of some work that was handed over to a person."""
+    handed = door.http.post(
+        f"/runs/{door.run.pk}/reviews",
+        json={"key": "mail:1", "title": "Fits nowhere", "payload": {"text": "where is my"}},
+    )
+    return str(handed.json()["id"])
+
+
+def signed_out_at(page: Page, work: str) -> None:
+    """Their session is over while they write, and they press the button."""
+    page.locator("#resolve-note").fill("I called them.")
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+    page.get_by_role("button", name="Resolve: the work is done").click()
+    expect(page.locator("#problem")).to_have_text(
+        "You were signed out; nothing was decided. Sign in"
+    )
+
+
+def sign_in(page: Page, name: str) -> None:
+    page.locator("#problem").get_by_role("link", name="Sign in").click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill("a long password")
+    page.keyboard.press("Enter")
+
+
+def test_an_answer_of_somebody_signed_out_is_one_line_and_what_was_typed_stays(
+    work: str, ada: Person, look: Open
+) -> None:
+    page = look(ada, f"/holds/{work}/")
+
+    signed_out_at(page, work)
+
+    expect(page.locator("input[type=password]")).to_have_count(0)
+    expect(page.locator("#resolve-note")).to_have_value("I called them.")
+    assert Hold.objects.get(pk=work).is_open
+
+    sign_in(page, "ada")
+
+    expect(page).to_have_url(re.compile(f"/holds/{work}/$"))
+    expect(page.locator("#resolve-note")).to_have_value("I called them.")
+    page.get_by_role("button", name="Resolve: the work is done").click()
+    expect(page.locator("#standing")).to_contain_text("ada resolved this")
+
+
+def test_what_was_typed_outlives_a_page_that_leaves_by_itself(
+    work: str, ada: Person, otto: Person, look: Open
+) -> None:
+    page = look(ada, f"/holds/{work}/")
+    page.locator("#resolve-note").fill("I called them.")
+
+    ada.sessions.all().delete()
+    holds.claim(UUID(work), by=otto)  # the page hears of it, and reads again
+
+    expect(page).to_have_url(re.compile("/sign-in/"))
+    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Password").fill("a long password")
+    page.keyboard.press("Enter")
+    expect(page.locator("#resolve-note")).to_have_value("I called them.")
+
+
+def test_what_was_typed_and_decided_meanwhile_is_shown_at_the_return(
+    work: str, ada: Person, otto: Person, look: Open
+) -> None:
+    page = look(ada, f"/holds/{work}/", quiet=True)
+    signed_out_at(page, work)
+    holds.resolve(UUID(work), by=otto)
+
+    sign_in(page, "ada")
+
+    unsent = page.get_by_role("status").filter(has_text="while you were writing")
+    expect(unsent).to_contain_text("otto resolved this while you were writing.")
+    expect(unsent).to_contain_text("I called them.")
+
+
+def test_what_one_typed_is_not_shown_to_the_next(
+    work: str, ada: Person, otto: Person, look: Open
+) -> None:
+    page = look(ada, f"/holds/{work}/")
+    signed_out_at(page, work)
+
+    sign_in(page, "otto")
+
+    expect(page.get_by_label("You: otto")).to_be_visible()
+    expect(page.locator("#resolve-note")).to_have_value("")
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_a_comment_of_somebody_signed_out_says_so_too(held: str, ada: Person, look: Open) -> None:
+    page = look(ada, f"/holds/{held}/")
+    page.locator("#comment").fill("I know this customer.")
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+
+    page.get_by_role("button", name="Comment").click()
+
+    expect(page.locator("#toasts")).to_have_text(
+        "You were signed out; nothing was changed. Sign in"
+    )
+    expect(page.locator("#comment")).to_have_value("I know this customer.")
+
+
+def test_a_page_older_than_the_sign_in_says_so_and_what_was_typed_outlives_it(
+    held: str, ada: Person, look: Open, live: str
+) -> None:
+    page = look(ada, f"/holds/{held}/")
+    page.keyboard.press("r")
+    page.locator("#reject-note").fill("Too much.")
+    page.context.add_cookies(
+        [{"name": "csrftoken", "value": "n" * 32, "url": live}]  # another tab signed in
+    )
+
+    page.get_by_role("button", name="Reject refund.issue").click()
+
+    problem = page.locator("#problem")
+    expect(problem).to_have_text(
+        "This page is older than your sign-in; nothing was decided. Reload it"
+    )
+    expect(page.locator("#reject-note")).to_have_value("Too much.")
+
+    problem.get_by_role("link", name="Reload it").click()
+
+    expect(problem).to_be_empty()
+    expect(page.locator("#reject-note")).to_be_visible()
+    expect(page.locator("#reject-note")).to_have_value("Too much.")
+    page.get_by_role("button", name="Reject refund.issue").click()
+    expect(page.locator("#standing")).to_contain_text("ada rejected this")
+
+
+def test_what_was_typed_about_one_version_is_not_put_into_the_next(
+    desk: Door, ada: Person, otto: Person, look: Open
+) -> None:
+    hold = wants(desk)
+    page = look(ada, f"/holds/{hold}/", quiet=True)
+    page.keyboard.press("e")
+    page.get_by_label("amount").fill("70")
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+    page.get_by_role("button", name="Approve with these changes").click()
+    expect(page.locator("#problem")).to_contain_text("You were signed out")
+    holds.edit(UUID(hold), by=otto, arguments={"order": "A-17", "amount": 60, "notify": True})
+
+    sign_in(page, "ada")
+
+    expect(page.get_by_label("amount")).to_have_value("60")
+
+
+def test_a_double_click_is_one_answer(held: str, ada: Person, look: Open) -> None:
+    page = look(ada, f"/holds/{held}/")
+    sent: list[str] = []
+    page.on("request", lambda r: sent.append(r.url) if r.method == "POST" else None)
+
+    def slowly(route: Route) -> None:
+        page.wait_for_timeout(300)
+        route.continue_()
+
+    page.route("**/approve/", slowly)
+
+    page.locator("#yes button").dblclick()
+
+    expect(page.locator("#standing")).to_contain_text("ada approved this")
+    expect(page.locator("#answers")).to_be_hidden()
+    expect(page.locator("#problem .notice")).to_have_count(0)
+    assert len(sent) == 1
+
+
+def test_whoever_was_still_writing_is_told_and_gets_the_text(
+    held: str, ada: Person, otto: Person, look: Open
+) -> None:
+    first, second = look(ada, f"/holds/{held}/"), look(otto, f"/holds/{held}/")
+    second.keyboard.press("r")
+    second.locator("#reject-note").fill("Not <b>this</b> one,\nbecause")
+
+    first.keyboard.press("a")
+
+    unsent = second.get_by_role("status").filter(has_text="while you were writing")
+    expect(unsent).to_contain_text("ada approved this while you were writing.")
+    expect(unsent).to_contain_text("Your text was not sent:")
+    expect(unsent).to_contain_text("Why not?")
+    expect(unsent).to_contain_text("Not <b>this</b> one,\nbecause", use_inner_text=True)
+    expect(first.locator("#standing")).to_contain_text("ada approved this")
+    expect(first.get_by_text("while you were writing")).to_have_count(0)
+
+    holds.comment(Hold.objects.get(pk=held), by=ada, text="Done.")
+
+    expect(second.locator("#talk")).to_contain_text("Done.")
+    expect(unsent).to_be_visible()
+
+
+def test_whoever_loses_the_race_keeps_what_was_sent(
+    held: str, ada: Person, otto: Person, look: Open
+) -> None:
+    page = look(otto, f"/holds/{held}/", quiet=True)
+    page.keyboard.press("r")
+    page.locator("#reject-note").fill("I would rather not.")
+    holds.approve(Hold.objects.get(pk=held), by=ada)
+
+    page.get_by_role("button", name="Reject refund.issue").click()
+
+    expect(page.locator("#problem")).to_contain_text("ada already approved this.")
+    unsent = page.get_by_role("status").filter(has_text="while you were writing")
+    expect(unsent).to_contain_text("I would rather not.")
+
+
+def test_nobody_is_told_of_their_own_answer(held: str, ada: Person, look: Open) -> None:
+    page = look(ada, f"/holds/{held}/")
+    page.keyboard.press("r")
+    page.locator("#reject-note").fill("Or rather yes.")
+
+    page.locator("#yes button").click()
+
+    expect(page.locator("#standing")).to_contain_text("ada approved this")
+    page.wait_for_timeout(500)
+    expect(page.get_by_text("while you were writing")).to_have_count(0)

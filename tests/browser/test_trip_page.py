@@ -61,6 +61,55 @@ def test_a_false_trip_is_told_answered_judged_and_ends_in_a_better_limit(
     assert Trip.objects.get(pk=hold).was_true is True
 
 
+@pytest.mark.parametrize("end", [False, True], ids=["change", "terminate"])
+def test_whether_it_was_right_is_asked_once_and_goes_with_every_answer(
+    page: Page, live: str, door: Door, ada: Person, end: bool
+) -> None:
+    hold = trip(door)
+    enter(page, live, ada, f"/holds/{hold}/")
+    expect(page.get_by_text("Was it right to stop?")).to_have_count(1)
+    page.get_by_text("No, a false alarm").click()
+
+    page.keyboard.press("r" if end else "e")
+    if end:
+        page.get_by_label("Why", exact=True).fill("It is over.")
+        page.get_by_role("button", name="Terminate 1 run").click()
+    else:
+        page.get_by_label("Tell it what to do differently").fill("Skip it.")
+        page.get_by_role("button", name="Change this, then resume").click()
+
+    expect(page.locator("#standing")).to_contain_text("ada")
+    assert Trip.objects.get(pk=hold).was_true is False
+
+
+def test_after_the_answer_nothing_says_that_it_is_still_paused(
+    page: Page, live: str, door: Door, ada: Person
+) -> None:
+    hold = trip(door)
+    enter(page, live, ada, f"/holds/{hold}/")
+    head, evidence = page.locator(".hold-head"), page.locator(".hold-rest")
+    expect(head).to_contain_text("scout is paused")
+    expect(evidence).to_contain_text("Every call since is answered")
+    fold = page.locator(".fold summary")
+    fold.click()
+
+    page.keyboard.press("a")
+
+    expect(evidence).to_contain_text("Every call since was answered")
+    expect(page.locator(".fold .moment a")).to_have_count(10)
+    expect(page.locator(".fold .moment a").first).to_be_visible()
+    expect(head).to_contain_text("scout was paused")
+    expect(head.locator(".state")).to_have_text("Was paused")
+    expect(head.locator(".state")).to_have_class("tag state off")
+
+
+def trip(door: Door) -> str:
+    """Ten failures of ten things; answers the hold."""
+    for n in range(10):
+        told = door.done(f"bad-{n}", "failed", tool="search", subject=f"mail:{n}", cost_usd="0.02")
+    return str(told["control"]["hold_id"])
+
+
 def test_gauges_move_as_things_happen_and_are_read_again_at_most_every_other_second(
     page: Page, live: str, door: Door, scout: Agent, ada: Person
 ) -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from agents.models import Action, Agent, AgentKey, Breaker, Bucket, Condition, Run
 from agents.transitions import agent as agents
 from agents.transitions import run as runs
+from audit.models import Entry
 from dashboard.pages import gauges
 from people.models import Person, Team
 
@@ -206,6 +207,41 @@ def test_retiring_wants_the_name(scout: Agent, ada: Person) -> None:
 
     scout.refresh_from_db()
     assert scout.is_retired
+
+
+def test_a_breaker_is_disabled_for_an_hour_unless_one_says_otherwise(
+    scout: Agent, ada: Person
+) -> None:
+    breaker = scout.breakers.get(condition=Condition.REPEATS)
+    address = f"/agents/{scout.pk}/breakers/{breaker.pk}/disable/"
+    client = sign_in(ada)
+    form = client.get(f"/agents/{scout.pk}/").content.decode()
+    choices = form.partition('name="for"')[2].partition("</select>")[0]
+    assert re.findall(r'value="(\w*)"', choices) == ["1h", "4h", "1d", ""]
+
+    client.post(address, {"reason": "A move.", "for": "1h"})
+
+    breaker.refresh_from_db()
+    until = breaker.disabled_until
+    assert until is not None
+    page = client.get(f"/agents/{scout.pk}/").content.decode()
+    assert "It watches again" in page
+    assert "1 disabled" in client.get("/agents/").content.decode()
+    said = Entry.objects.get(kind="breaker.disabled").summary
+    assert said == f"Repeats of one item, until {until:%Y-%m-%d %H:%M} UTC. A move."
+
+
+def test_disabled_without_an_end_it_says_so(scout: Agent, ada: Person) -> None:
+    breaker = scout.breakers.get(condition=Condition.REPEATS)
+    client = sign_in(ada)
+
+    address = f"/agents/{scout.pk}/breakers/{breaker.pk}/disable/"
+    client.post(address, {"reason": "A move.", "for": ""})
+
+    page = client.get(f"/agents/{scout.pk}/").content.decode()
+    assert "until somebody lets it watch again" in page
+    said = Entry.objects.get(kind="breaker.disabled").summary
+    assert said == "Repeats of one item, until somebody lets it watch again. A move."
 
 
 def test_a_breaker_gets_another_limit(scout: Agent, ada: Person) -> None:

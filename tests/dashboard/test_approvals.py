@@ -99,6 +99,24 @@ def test_the_votes_are_told_and_what_is_missing(
     assert f"/holds/{hold.pk}/approve/" not in mine
 
 
+def test_a_yes_that_is_not_the_last_can_be_pressed_twice(
+    rule: Rule, held: Held, ada: Person, otto: Person
+) -> None:
+    rule(votes=2)
+    hold = held()
+    post(ada, hold, "approve", revision="1")
+
+    again = post(ada, hold, "approve", revision="1")
+
+    assert again.status_code == 302
+    hold.refresh_from_db()
+    assert (hold.is_open, hold.votes.count()) == (True, 1)
+
+    transitions.reject(hold, by=otto, note="No.")
+
+    assert post(ada, hold, "approve", revision="1").status_code == 409
+
+
 def test_a_vote_for_what_was_changed_is_struck_through_with_the_change(
     rule: Rule, held: Held, ada: Person, otto: Person, lena: Person
 ) -> None:

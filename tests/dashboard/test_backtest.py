@@ -143,5 +143,5 @@ def test_history_offers_a_limit_without_keeping_the_page_waiting(
     plain = client.get(f"/breakers/{repeats.pk}/backtest/?offer=1").content.decode()
 
     for shown in (region, plain):
-        assert "9 spares what was fine, which came to 9." in shown
+        assert "What was fine came to 9 at most." in shown
         assert "?limit=9&amp;window=60&amp;unit=s&amp;days=30" in shown

@@ -14,7 +14,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from agents.models import Agent, Breaker, BreakerState, Bucket, Run
 from agents.transitions import agent as agents
 from dashboard.pages import floor
-from dashboard.pages.gauges import slot
+from dashboard.pages.gauges import slot, worst_first
 from people.models import Person, Team
 from reviews.transitions.opening import hand_over
 
@@ -72,6 +72,25 @@ def test_troubled_agents_come_first_and_say_why(ada: Person, scout: Agent, suppo
 
     assert [member.agent.name for member in seen.members] == ["scout", "calm"]
     assert seen.members[1].actions == 50
+
+
+def test_stopped_by_hand_its_cause_is_said_and_no_breaker(
+    lead: Client, ada: Person, scout: Agent
+) -> None:
+    agents.stop(scout, by=ada, reason="Drill")
+
+    page = lead.get("/?region=fleet").content.decode()
+
+    assert "Stopped by hand:" in page
+    assert "Drill" in page
+    assert "up to" not in page.partition("member-breaker")[2]
+
+
+def test_a_breaker_that_watches_is_named_before_one_that_does_not() -> None:
+    states = (BreakerState.DISABLED, BreakerState.SHADOW, BreakerState.CLOSED, BreakerState.OPEN)
+    breakers = [Breaker(condition="errors", state=state) for state in states]
+
+    assert [b.state for b in worst_first(breakers)] == [*reversed(states)]
 
 
 def test_a_breaker_shows_its_value_against_its_limit(ada: Person, scout: Agent) -> None:

@@ -13,6 +13,8 @@ from django.utils import timezone
 from agents.models import Action, ActionState, Agent, Directive, Run, Trip
 from agents.rules.digest import canonical
 from agents.transitions import agent as agents
+from audit.models import Entry
+from dashboard.pages import hold as hold_pages
 from dashboard.pages.form import name_of
 from people.models import Person
 from reviews.models import Hold, HoldDecision, HoldState
@@ -71,6 +73,28 @@ def review(run: Run) -> Hold:
 
 
 # -- looking ---------------------------------------------------------------------------------------
+
+
+def test_the_story_of_a_review_ends_where_it_was_handed_over(run: Run, ada: Person) -> None:
+    times = {"state": "succeeded", "digest": b"x", "tool": "search", "item": "a"}
+    fields: dict[str, Any] = {"agent": run.agent, "run": run, **times}
+    Action.objects.create(call_id="1", subject="before", created_at=timezone.now(), **fields)
+    review = hand_over(run, key="mail:1", title="Fits nowhere", queue="odd")[0]
+    Action.objects.create(call_id="2", subject="after", created_at=timezone.now(), **fields)
+
+    story = hold_pages.story(review)
+
+    assert [line.action.subject for step in story.steps for line in step.lines] == ["before"]
+
+
+def test_the_first_that_anybody_decides_is_not_said_to_be_the_first_that_came(
+    ask: Ask, ada: Person
+) -> None:
+    ask("1")
+
+    page = sign_in(ada).get(ask("2").get_absolute_url()).content.decode()
+
+    assert "Nobody has decided one like this yet" in page
 
 
 def test_an_approval_shows_what_why_and_each_answers_consequence(
@@ -276,14 +300,118 @@ def test_htmx_is_answered_quickly_and_then_reads_how_it_stands(
     assert "<html" not in part
 
 
+# -- the same answer twice --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "typed"),
+    [
+        ("approve", {"note": "Fine.", "revision": "1"}),
+        ("approve", {}),
+        ("reject", {"note": "Too much."}),
+        ("answer", {"note": "It was refunded already."}),
+        ("ask", {"note": "Why eighty?"}),
+    ],
+)
+def test_the_same_answer_twice_is_no_refusal(
+    approval: Hold, ada: Person, word: str, typed: dict[str, str]
+) -> None:
+    page = sign_in(ada)
+    first = page.post(f"/holds/{approval.pk}/{word}/", typed)
+    refused = Entry.objects.filter(kind="attempt.refused").count()
+
+    again = page.post(f"/holds/{approval.pk}/{word}/", typed)
+    narrow = page.post(f"/holds/{approval.pk}/{word}/", typed, headers={"HX-Request": "true"})
+
+    assert (first.status_code, again.status_code, narrow.status_code) == (302, 302, 200)
+    assert again["Location"] == approval.get_absolute_url()
+    assert "data-answered" in narrow.content.decode()
+    assert Entry.objects.filter(kind="attempt.refused").count() == refused
+
+
+@pytest.mark.parametrize("word", ["resolve", "retry", "discard"])
+def test_the_same_answer_to_work_twice_is_no_refusal(review: Hold, ada: Person, word: str) -> None:
+    page = sign_in(ada)
+    typed = {"note": "Called them."}
+    if word == "resolve":
+        typed |= {
+            "new_key": "category",
+            "new_value": "cards",
+            name_of(("text",), "payload"): "where",
+        }
+    page.post(f"/holds/{review.pk}/{word}/", typed)
+
+    again = page.post(f"/holds/{review.pk}/{word}/", typed)
+
+    assert again.status_code == 302
+    assert Directive.objects.filter(run=review.run, kind="review").count() == 1
+
+
+@pytest.mark.parametrize("word", ["resume", "terminate"])
+def test_the_same_answer_to_a_stop_twice_is_no_refusal(
+    stopped: Hold, ada: Person, word: str
+) -> None:
+    page = sign_in(ada)
+    typed = {"note": "Known.", "was_true": "true"}
+    first = page.post(f"/holds/{stopped.pk}/{word}/", typed)
+
+    again = page.post(f"/holds/{stopped.pk}/{word}/", typed)
+    differs = page.post(f"/holds/{stopped.pk}/{word}/", typed | {"was_true": "false"})
+
+    assert (first.status_code, again.status_code, differs.status_code) == (302, 302, 409)
+
+
+def test_an_answer_that_differs_is_refused_though_it_is_the_same_persons(
+    approval: Hold, review: Hold, ada: Person, otto: Person
+) -> None:
+    page = sign_in(ada)
+    page.post(f"/holds/{approval.pk}/reject/", {"note": "Too much."})
+    page.post(f"/holds/{review.pk}/resolve/", {"note": "Done."})
+
+    for verb, typed in [
+        (f"{approval.pk}/reject", {"note": "Too late."}),
+        (f"{approval.pk}/approve", {"note": "Too much."}),
+        (f"{review.pk}/resolve", {"note": "Done.", "new_key": "category", "new_value": "cards"}),
+    ]:
+        assert page.post(f"/holds/{verb}/", typed).status_code == 409, verb
+    assert sign_in(otto).post(
+        f"/holds/{approval.pk}/reject/", {"note": "Too much."}
+    ).status_code == 409  # fmt: skip
+
+
 def test_what_is_at_stake_follows_the_request(approval: Hold, ada: Person) -> None:
     client = sign_in(ada)
     Hold.objects.filter(pk=approval.pk).update(amount="40.00", currency="USD")
 
-    part = client.get(f"{approval.get_absolute_url()}?region=amount").content.decode()
+    part = client.get(f"{approval.get_absolute_url()}?region=head").content.decode()
 
     assert "$40" in part
     assert "<html" not in part
+
+
+def test_an_answered_request_no_longer_looks_as_if_it_waited(approval: Hold, ada: Person) -> None:
+    client = sign_in(ada)
+    assert '"tag state waits">Approval' in _head(client, approval)
+
+    client.post(f"/holds/{approval.pk}/approve/")
+
+    assert '"tag state off">Approval' in _head(client, approval)
+
+
+def test_an_answered_stop_says_that_it_was(stopped: Hold, ada: Person) -> None:
+    client = sign_in(ada)
+    assert '"tag state stopped">Paused' in _head(client, stopped)
+
+    client.post(f"/holds/{stopped.pk}/resume/")
+
+    assert '"tag state off">Was paused' in _head(client, stopped)
+    page = client.get(stopped.get_absolute_url()).content.decode()
+    assert "scout was paused" in page
+    assert "scout is paused" not in page
+
+
+def _head(client: Client, hold: Hold) -> str:
+    return client.get(f"{hold.get_absolute_url()}?region=head").content.decode()
 
 
 def test_claimed_by_another_there_is_no_button_that_fails(
@@ -379,6 +507,7 @@ def test_the_page_follows_until_it_is_executed(approval: Hold, ada: Person) -> N
     client = sign_in(ada)
     transitions.approve(approval, by=ada)
     assert "has not asked for the answer yet" in _standing(client, approval)
+    assert "To be delivered" in _standing(client, approval)
 
     now = timezone.now()
     action = Action.objects.filter(pk=approval.pk)

@@ -210,6 +210,17 @@ def test_news_is_announced_above_the_list(lead: Client, run: Run) -> None:
     assert "data-row" not in news
 
 
+def test_news_names_its_agent_once(lead: Client, run: Run) -> None:
+    seen = hand(run, "seen")
+    fresh = hand(run, "fresh")
+    Hold.objects.filter(pk=fresh.pk).update(title=f"{run.agent} wants to use pay")
+
+    news = text(lead, f"/inbox/?region=news&since={seen.pk}")
+
+    assert news.count(run.agent.name) == 1
+    assert "Wants to use pay" in news
+
+
 # -- whose turn it is --------------------------------------------------------------------------------
 
 

@@ -11,6 +11,8 @@ from django.utils import timezone
 from agents.models import Action, Run
 from dashboard.pages.run import ACTIONS_ON_A_PAGE, RUNS_ON_A_PAGE
 from people.models import Person
+from reviews.transitions import hold as transitions
+from reviews.transitions.opening import hand_over
 
 pytestmark = pytest.mark.django_db
 
@@ -26,6 +28,20 @@ def done(run: Run, call_id: str, **fields: Any) -> Action:
     return Action.objects.create(
         agent=run.agent, run=run, call_id=call_id, digest=b"x", **{**given, **fields}
     )
+
+
+def test_what_goes_back_with_a_review_is_folded(run: Run, ada: Person) -> None:
+    payload = {"text": "where is my card"}
+    review = hand_over(run, key="mail:1", title="Odd", queue="odd", payload=payload)[0]
+    transitions.resolve(review.pk, by=ada, note="Done by hand.")
+
+    page = sign_in(ada).get(run.get_absolute_url()).content.decode()
+    told = page.partition('id="told-title"')[2].partition("</section>")[0]
+
+    shown, _, folded = told.partition("<details")
+    assert "Done by hand." in shown
+    assert "where is my card" not in shown
+    assert "where is my card" in folded
 
 
 # -- the list --------------------------------------------------------------------------------------

@@ -75,6 +75,17 @@ def test_forms_from_elsewhere_are_refused(ada: Person) -> None:
     assert b"This form was too old" in answer.content
 
 
+def test_a_page_that_is_already_there_gets_no_second_one_into_it(ada: Person) -> None:
+    client = Client(enforce_csrf_checks=True, headers={"HX-Request": "true"})
+    client.force_login(ada)
+
+    answer = client.post("/theme/", {"theme": "dark"})
+
+    assert answer.status_code == 403
+    assert answer["Watchfloor-Too-Old"] == "page"
+    assert b"<" not in answer.content
+
+
 @pytest.mark.parametrize("link", ["/welcome/x/y/", "/welcome/MTIz/abc-def/", "/welcome/%00/a/"])
 def test_a_made_up_link_is_over(client: Client, db: None, link: str) -> None:
     assert client.get(link).status_code == 410

@@ -64,6 +64,18 @@ def test_durations(span: Any, said: str) -> None:
     assert words.duration(span) == said
 
 
+def test_a_wait_is_not_said_in_milliseconds() -> None:
+    assert words.waited(timedelta(milliseconds=336)) == "less than a second"
+    assert words.waited(timedelta(seconds=125)) == "2 min 5 s"
+
+
+def test_a_range_that_would_read_the_same_twice_is_one_time() -> None:
+    at = timezone.now().replace(microsecond=0)
+
+    assert words.clocks(at, at + timedelta(milliseconds=300)) == words.clock(at)
+    assert " to " in words.clocks(at, at + timedelta(seconds=2))
+
+
 @pytest.mark.parametrize(
     ("count", "said"), [(940, "940"), (1200, "1.2k"), (3_000_000, "3M"), (None, "–")]
 )
@@ -145,6 +157,8 @@ def test_many_keys_and_deep_nesting_are_bounded() -> None:
     for _ in range(200):
         deep = {"d": deep}
 
+    assert "1 key<" in tree({"deep": {"a": {"b": 1}}})
+    assert "1 value<" in tree({"deep": {"a": [1]}})
     assert "Show all 900 values" in tree({f"k{n}": n for n in range(900)})
     assert len(tree({"deep": deep})) < 50_000
 

@@ -60,7 +60,7 @@ def better(tried: Tried, course: Sequence[Point], lived: Sequence[Lived]) -> Bet
     if limit == present:
         said = f"{shown(tried, present)} is the smallest limit that spares what was fine."
         return Better("same", None, said, spare, catch)
-    return Better("better", limit, sentence(tried, limit, spare, catch), spare, catch)
+    return Better("better", limit, sentence(tried, spare, catch), spare, catch)
 
 
 def peaks(
@@ -139,8 +139,11 @@ def shown(tried: Tried, value: Decimal) -> str:
     return f"{rounded} %" if tried.condition in ("failure_rate", "drop") else rounded
 
 
-def sentence(tried: Tried, limit: Decimal, spare: Decimal, catch: Decimal | None) -> str:
-    wrong = f" and still catches {shown(tried, catch)}" if catch is not None else ""
-    return (
-        f"{shown(tried, limit)} spares what was fine, which came to {shown(tried, spare)}{wrong}."
+def sentence(tried: Tried, spare: Decimal, catch: Decimal | None) -> str:
+    most, more = ("least", "less") if tried.condition in UNDER else ("most", "more")
+    wrong = (
+        f", and what was really wrong to {shown(tried, catch)} or {more}"
+        if catch is not None
+        else ""
     )
+    return f"What was fine came to {shown(tried, spare)} at {most}{wrong}."
