@@ -148,7 +148,7 @@ def test_an_approval_of_an_old_server_runs_only_where_that_was_chosen(
 
     core.on_unbound = "open"
     world.will_answer(held, {"control": RUNNING})
-    _, done = world.run(perform_approved(core, run, action, mine, Work("refund", lambda **a: a)))
+    done = world.run(perform_approved(core, run, action, mine, Work("refund", lambda **a: a)))
     assert done == RECORDED["arguments"]
 
 

@@ -56,10 +56,10 @@ class Approval(BaseApproval):
     ) -> T:
         """Wait, claim, `fn(**arguments)`, settle. Raises OutcomeUnknown when it may have happened."""
         work = Work(self.action.tool, fn, timeout=timeout, usage=usage)
-        self.action, value = self._io.run(
-            approving.perform_approved(self._core, self._state, self.action, self._claim, work)
+        flow = approving.perform_approved(
+            self._core, self._state, self.action, self._claim, work, self._keep
         )
-        result: T = value
+        result: T = self._io.run(flow)
         return result
 
     def cancel(self, reason: str | None = None) -> Approval:
@@ -82,3 +82,4 @@ class Approval(BaseApproval):
         if error is not None:
             body = {"outcome": "failed", "error": describe(error)}
         self._io.run(performing.settle(self._core, self._state, self.action, body))
+        self._keep(self._io.run(approving.looked_at(self._core, self.action)))

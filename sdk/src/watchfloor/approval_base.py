@@ -20,7 +20,7 @@ class BaseApproval:
         self._state = state
         self._claim = Claim.new(lease=lease, timeout=None)
         self.action = action
-        """As last heard of; `wait`, `refresh` and `claim` renew it."""
+        """As last heard of; `wait`, `refresh`, `claim` and `perform` renew it."""
         self.result: Any = None
         """Set it inside `with approval:`; it is kept as the action's result."""
 
@@ -47,6 +47,9 @@ class BaseApproval:
     def resume(self) -> Json:
         """What was given along to find the way back."""
         return self.action.resume
+
+    def _keep(self, action: Action) -> None:
+        self.action = action
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.action.tool} {self.state} {self.id}>"

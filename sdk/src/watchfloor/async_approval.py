@@ -72,10 +72,10 @@ class AsyncApproval(BaseApproval):
     ) -> Any:
         """Wait, claim, `fn(**arguments)`, settle. Raises OutcomeUnknown when it may have happened."""
         work = Work(self.action.tool, fn, timeout=timeout, usage=usage)
-        self.action, value = await self._io.run(
-            approving.perform_approved(self._core, self._state, self.action, self._claim, work)
+        flow = approving.perform_approved(
+            self._core, self._state, self.action, self._claim, work, self._keep
         )
-        return value
+        return await self._io.run(flow)
 
     async def cancel(self, reason: str | None = None) -> AsyncApproval:
         """Withdraw it. Raises Conflict (`not_cancellable`) when it has begun or ended."""
@@ -97,3 +97,4 @@ class AsyncApproval(BaseApproval):
         if error is not None:
             body = {"outcome": "failed", "error": describe(error)}
         await self._io.run(performing.settle(self._core, self._state, self.action, body))
+        self._keep(await self._io.run(approving.looked_at(self._core, self.action)))

@@ -112,7 +112,7 @@ class Client(Permits):
         deployed_by: str | None = None,
         metadata: Mapping[str, Json] | None = None,
     ) -> Version:
-        """Say what is deployed. `tools` is the list this version may use; None: any.
+        """Say what is deployed. `tools`, the ones it uses, are recorded and shown; policies decide.
 
         `schemas`: what tools take, by name, as anything that `schema_of` reads; people get a form.
         """

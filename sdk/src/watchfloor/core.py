@@ -47,6 +47,8 @@ class Core:
     """Those that want heartbeats."""
     run_ids: dict[str, str] = field(default_factory=dict)
     """Run key → id, for reports that were written before their run could be opened."""
+    lost_claims: dict[str, str] = field(default_factory=dict)
+    """Claim ids whose answer never came → the call they were for; nothing begins under them."""
     lost_at: float | None = None
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from watchfloor.models import HandOver, Json, Kind, OnUnreachable, Usage
 
@@ -104,6 +104,8 @@ class OnceOptions(ProposalOptions, PerformOptions, total=False):
     """True: wait while another process holds the claim. False: raise OutcomeUnknown."""
     takeover: bool
     """True: no other process can be at it; verify at once instead of waiting for the lease."""
+    on_unreachable: Literal["closed"] | None
+    """An external write always fails closed."""
 
 
 class GuardOptions(ProposalOptions, PerformOptions, total=False):

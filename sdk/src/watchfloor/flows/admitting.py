@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from watchfloor.errors import (
     RunFinished,
     StillHeld,
     Terminated,
+    Unreachable,
 )
 from watchfloor.flows.control import patiently, unpaused
 from watchfloor.flows.opening import opened
@@ -38,6 +40,11 @@ T = TypeVar("T")
 
 REMEMBERED = "rejected_before"
 """A person rejected the same request a while ago; it is answered with their words."""
+
+NOT_BEGUN: Json = {
+    "type": "NotBegun",
+    "message": "The answer to its claim was lost, so nothing was begun.",
+}
 
 PROBATION_S = 2.0
 """Until somebody else's probe may have come back."""
@@ -59,6 +66,24 @@ class Claim:
 
     def holds(self, action: Action) -> bool:
         return action.state == "executing" and action.claim_id == self.id
+
+
+@contextlib.contextmanager
+def unbegun(core: Core, claim: Claim, body: Mapping[str, Json]) -> Iterator[None]:
+    """Around an admission: when its answer is lost, remember that nothing begins under this claim."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, Unreachable) or not isinstance(error, Exception):
+            core.lost_claims[claim.id] = str(body["call_id"])
+        raise
+
+
+def begun_unasked(core: Core, body: Mapping[str, Json]) -> None:
+    """The call is done without a claim: of those that were lost for it, nothing is certain any more."""
+    for id, call_id in tuple(core.lost_claims.items()):
+        if call_id == body["call_id"]:
+            core.lost_claims.pop(id, None)
 
 
 def proposal(
@@ -143,6 +168,9 @@ def ready(core: Core, run: RunState, action: Action, claim: Claim) -> Flow[Actio
     """Wait for the decision and claim; actions that ran before are given back as they are."""
     while True:
         action = yield from decided(core, run, action)
+        if action.state in ("executing", "unknown") and action.claim_id in core.lost_claims:
+            action = yield from _given_back(core, run, action)
+            continue
         if action.state not in ("allowed", "approved"):
             return judged(run, action)
         request = protocol.claim(action.id, claim.id, claim.lease_s)
@@ -161,6 +189,16 @@ def ready(core: Core, run: RunState, action: Action, claim: Claim) -> Flow[Actio
         elif refused.code == "probation":
             yield Sleep(PROBATION_S * (1.0 + random.random() / 4), run.cancelled)
         action = yield from _not_claimed(core, action, refused)
+
+
+def _given_back(core: Core, run: RunState, action: Action) -> Flow[Action]:
+    """Free again for a claim with a lease of its own; failed when its lease is over or it is another run's."""
+    body: dict[str, Json] = {"outcome": "interrupted", "claim_id": action.claim_id}
+    if action.state == "unknown" or action.run_id != run.id:
+        body |= {"outcome": "failed", "error": NOT_BEGUN}
+    with contextlib.suppress(Conflict):  # another thread was first, or the lease ended just now
+        yield from ask(core, protocol.settle(action.id, body))
+    return (yield from ask(core, protocol.action(action.id)))
 
 
 def _not_claimed(core: Core, action: Action, refused: Conflict) -> Flow[Action]:

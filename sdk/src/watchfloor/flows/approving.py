@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from watchfloor import protocol
 from watchfloor.core import Core, ask
 from watchfloor.effects import Flow
-from watchfloor.errors import Conflict
+from watchfloor.errors import ApiError, Conflict, Terminated, Unreachable
 from watchfloor.flows.admitting import Claim, decided, judged, proposal, propose, ready
 from watchfloor.flows.performing import Work, bound, perform
 from watchfloor.models import Action
@@ -51,11 +51,33 @@ def claim(core: Core, run: RunState, action: Action, claim: Claim) -> Flow[Actio
 
 
 def perform_approved(
-    core: Core, run: RunState, action: Action, mine: Claim, work: Work
-) -> Flow[tuple[Action, Any]]:
-    """Wait, claim, run, settle → the claimed action and what `fn` returned."""
+    core: Core,
+    run: RunState,
+    action: Action,
+    mine: Claim,
+    work: Work,
+    keep: Callable[[Action], None] = lambda _: None,
+) -> Flow[Any]:
+    """Wait, claim, run, settle → what `fn` returned; `keep` is given the action as it goes on."""
     action = yield from claim(core, run, action, mine)
-    return action, (yield from perform(core, run, action, work))
+    keep(action)
+    try:
+        value = yield from perform(core, run, action, work)
+    except Exception:
+        keep((yield from looked_at(core, action)))
+        raise
+    keep((yield from looked_at(core, action)))
+    return value
+
+
+def looked_at(core: Core, action: Action) -> Flow[Action]:
+    """As it stands now; as last heard of when nobody answers at once."""
+    if core.was_just_lost:
+        return action
+    try:
+        return (yield from ask(core, protocol.action(action.id), patience=0.0))
+    except (ApiError, Terminated, Unreachable):
+        return action
 
 
 def cancel(core: Core, action: Action, reason: str | None) -> Flow[Action]:

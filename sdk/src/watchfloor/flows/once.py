@@ -19,12 +19,12 @@ from watchfloor.errors import (
     StepTimeout,
 )
 from watchfloor.failures import UNSURE_ON
-from watchfloor.flows.admitting import Claim, admit, proposal
+from watchfloor.flows.admitting import Claim, admit, proposal, ready, unbegun
 from watchfloor.flows.performing import Work, perform, settle
 from watchfloor.flows.sharing import is_leased, let_go
 from watchfloor.flows.stepping import PROPOSAL_FIELDS, replayed, version_of
 from watchfloor.jsonable import digest, is_stored, storable
-from watchfloor.models import Action, Found, Json, NotFound, Usage
+from watchfloor.models import Action, Found, Json, NotFound, OnUnreachable, Usage
 from watchfloor.options import Backoff, Tries
 from watchfloor.retries import for_steps, is_worth_retrying, persistently
 from watchfloor.state import RunState
@@ -68,6 +68,13 @@ class Write:
     estimated_tokens: int | None = None
     estimated_cost_usd: Any = None
     trace_url: str | None = None
+    on_unreachable: OnUnreachable | None = None
+
+    def __post_init__(self) -> None:
+        if self.on_unreachable == "open":
+            raise ValueError(
+                "an external write always fails closed: once takes no on_unreachable='open'"
+            )
 
     def proposal(self, number: int) -> dict[str, Json]:
         name = self.transaction_id
@@ -98,9 +105,11 @@ def once(core: Core, run: RunState, write: Write) -> Flow[Any]:
         nonlocal number
         while True:
             number += 1
+            body = write.proposal(number)
             claim = Claim.new(lease=write.lease, timeout=write.timeout)
             try:
-                action = yield from admit(core, run, write.proposal(number), claim)
+                with unbegun(core, claim, body):
+                    action = yield from _admitted(core, run, write, body, claim)
             except PolicyChanged as stale:
                 yield from _withdraw(core, stale.action, STALE)
                 continue
@@ -110,7 +119,6 @@ def once(core: Core, run: RunState, write: Write) -> Flow[Any]:
                 continue
             if claim.holds(action):
                 return (yield from _write(core, run, action, write))
-            action = yield from _let_go(core, run, action, write)
             if action.state == "succeeded":
                 if not is_stored(action.result):
                     raise ResultNotStored(action)
@@ -130,6 +138,19 @@ def once(core: Core, run: RunState, write: Write) -> Flow[Any]:
     return (yield from persistently(plan, attempt, run.cancelled))
 
 
+def _admitted(
+    core: Core, run: RunState, write: Write, body: dict[str, Json], claim: Claim
+) -> Flow[Action]:
+    """Claimed by us; or as it stands once no living process can be at it any more."""
+    action = yield from admit(core, run, body, claim)
+    while is_leased(action) and not (claim.holds(action) or write.takeover):
+        if not write.wait_for_lease:
+            raise OutcomeUnknown(action, "another process holds the claim")
+        action = yield from let_go(core, run, action)
+        action = yield from ready(core, run, action, claim)
+    return action
+
+
 def _write(core: Core, run: RunState, action: Action, write: Write) -> Flow[Any]:
     """Do it. When the outcome stays open, look at once, before anybody else has to."""
     try:
@@ -143,15 +164,6 @@ def _write(core: Core, run: RunState, action: Action, write: Write) -> Flow[Any]
         if found is None:
             raise (error.__cause__ or error) from None
         return found.result
-
-
-def _let_go(core: Core, run: RunState, action: Action, write: Write) -> Flow[Action]:
-    """Wait until no living process can be at it any more."""
-    if write.takeover:
-        return action
-    if not write.wait_for_lease and is_leased(action):
-        raise OutcomeUnknown(action, "another process holds the claim")
-    return (yield from let_go(core, run, action))
 
 
 def _verified(

@@ -18,7 +18,7 @@ from watchfloor.errors import (
     Unreachable,
 )
 from watchfloor.failures import describe, is_interrupt
-from watchfloor.flows.admitting import Claim, proposal
+from watchfloor.flows.admitting import Claim, begun_unasked, proposal, unbegun
 from watchfloor.flows.handing import hand_over
 from watchfloor.flows.opening import unopened
 from watchfloor.flows.performing import Work, is_careful, perform, settle, usage_of
@@ -155,13 +155,15 @@ def _tool(core: Core, run: RunState, step: Step, name: str, work: Work) -> Flow[
                 return (yield from unasked(core, run, body, work))
             claim = Claim.new(lease=step.lease, timeout=work.timeout)
             try:
-                action = yield from _admitted(core, run, step, body, claim)
+                with unbegun(core, claim, body):
+                    action = yield from _admitted(core, run, step, body, claim)
             except PolicyChanged as stale:
                 logger.info("%s is proposed again: %s", work.tool, stale.detail)
                 continue
             except Unreachable:
                 if not core.may_go_on_without(step.on_unreachable):
                     raise
+                begun_unasked(core, body)
                 return (yield from unasked(core, run, body, work))
             if claim.holds(action):
                 return (yield from perform(core, run, action, work))
