@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -77,7 +78,11 @@ def test_an_end_asked_for_is_the_end(place: Path) -> None:
         while not (place / "called").exists():
             time.sleep(0.02)
         os.killpg(setup.pid, signal.SIGINT)
-        setup.communicate(timeout=20)
+        try:
+            setup.communicate(timeout=20)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(setup.pid, signal.SIGKILL)
 
     assert setup.returncode == 130
     assert (place / "called").read_text() == "once\n"
