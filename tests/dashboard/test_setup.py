@@ -40,7 +40,13 @@ def begin(place: Path) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=hear_ctrl_c,
     )
+
+
+def hear_ctrl_c() -> None:
+    """What a shell began in the background ignores it, and hands that on; no shell may trap it then."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_why_uv_could_not_be_fetched_is_said(place: Path) -> None:
